@@ -1,0 +1,83 @@
+import pg from 'pg'
+import { AppError } from '#shared/errors.ts'
+
+/** A way to a database. The password lives in memory only. */
+export interface PostgresConnection {
+  host: string
+  port: number
+  database: string
+  user: string
+  password?: string
+  tls: 'disable' | 'require' | 'verify-full'
+}
+
+/**
+ * Opens one connection of its own (no pool), with sane limits: 10 s to connect, TCP keep-alive.
+ * `signal` closes the socket, which also ends a COPY that is under way.
+ * @throws AppError `database-unreachable`, `database-password`, `database-unknown`, `cancelled`
+ */
+export async function connectPostgres(connection: PostgresConnection, signal?: AbortSignal): Promise<pg.Client> {
+  signal?.throwIfAborted()
+  const client = new pg.Client({
+    host: connection.host,
+    port: connection.port,
+    database: connection.database,
+    user: connection.user,
+    // an empty string keeps pg from looking for PGPASSWORD or ~/.pgpass of whoever runs this
+    password: connection.password ?? '',
+    ssl: connection.tls === 'disable' ? false : { rejectUnauthorized: connection.tls === 'verify-full' },
+    application_name: 'Backup Desk',
+    connectionTimeoutMillis: 10_000,
+    keepAlive: true,
+  })
+  // after an abort or a lost server, errors arrive outside of any query
+  client.on('error', () => {})
+  const abort = () => {
+    client.connection.stream.destroy()
+  }
+  signal?.addEventListener('abort', abort, { once: true })
+  client.once('end', () => signal?.removeEventListener('abort', abort))
+  try {
+    await client.connect()
+  } catch (error) {
+    signal?.removeEventListener('abort', abort)
+    signal?.throwIfAborted()
+    throw connectError(error, connection)
+  }
+  return client
+}
+
+function connectError(error: unknown, to: PostgresConnection): AppError {
+  const { code, message } = error as { code?: string; message: string }
+  const place = `${to.host}:${to.port}`
+  if (code === '28P01' || code === '28000' || /password/i.test(message)) {
+    return new AppError('database-password', `PostgreSQL at ${place} refused user "${to.user}": ${message}.`, {
+      hint: 'Check user and password in the site’s settings.',
+      details: { host: to.host, port: to.port, user: to.user },
+      cause: error,
+    })
+  }
+  if (code === '3D000') {
+    return new AppError('database-unknown', `PostgreSQL at ${place} has no database "${to.database}".`, {
+      hint: 'Check the database name in the site’s settings.',
+      details: { host: to.host, port: to.port, database: to.database },
+      cause: error,
+    })
+  }
+  return new AppError('database-unreachable', `No connection to PostgreSQL at ${place}: ${message}.`, {
+    hint: 'Is the database server running, and do host, port and TLS mode fit?',
+    details: { host: to.host, port: to.port, system: code ?? null },
+    cause: error,
+  })
+}
+
+/** Quotes an SQL identifier. */
+export function quoteIdentifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}
+
+/** Quotes an SQL string literal (standard_conforming_strings on; a backslash makes it an E'' string). */
+export function quoteLiteral(text: string): string {
+  const quoted = text.replaceAll("'", "''")
+  return text.includes('\\') ? `E'${quoted.replaceAll('\\', '\\\\')}'` : `'${quoted}'`
+}

@@ -1,0 +1,87 @@
+import { z } from 'zod'
+import { backupListSchema, repositoryNameSchema } from '../model/backup.ts'
+import { siteNameSchema } from '../model/site.ts'
+import { defineProcedure } from './define.ts'
+
+const path = z.string().min(1).max(4096)
+const backupName = z.string().min(1).max(200)
+export const startedSchema = z.object({ jobId: z.string() })
+export const levelSchema = z.union([z.literal(0), z.literal(1), z.literal(2)])
+
+/** One night of the strip on the overview. */
+export const nightSchema = z.object({
+  /** UTC date, 2026-11-23. */
+  date: z.string(),
+  outcome: z.enum(['good', 'one-place', 'failed', 'none']),
+  text: z.string(),
+})
+
+export const siteStatusSchema = z.object({
+  site: z.string(),
+  label: z.string(),
+  isDemo: z.boolean(),
+  protection: z.enum(['protected', 'ageing', 'unprotected', 'unknown']),
+  /** The reason in full, always there. */
+  reason: z.string(),
+  newest: z.object({ name: z.string(), timestamp: z.string(), bytes: z.number() }).nullable(),
+  /** 35 nights, oldest first. */
+  nights: z.array(nightSchema),
+  /** Bytes of the backups, oldest first. */
+  sizes: z.array(z.number()),
+  copies: z.object({ vault: z.enum(['newest', 'old', 'none', 'failing']), server: z.enum(['newest', 'old', 'none', 'failing']) }),
+  encryption: z.enum(['encrypted', 'plain', 'mixed', 'none']),
+  proof: z.object({ level: z.number(), at: z.string().nullable() }),
+  checkedAt: z.string(),
+})
+
+export const backups = {
+  'backups.list': defineProcedure({
+    input: z.strictObject({ site: siteNameSchema, in: z.enum(['vault', 'server', 'all']).default('all') }),
+    output: backupListSchema,
+    effect: 'read',
+  }),
+  'backups.listFolder': defineProcedure({ input: z.strictObject({ folder: path }), output: backupListSchema, effect: 'read' }),
+  'backups.overview': defineProcedure({
+    input: z.strictObject({}),
+    output: z.object({ sites: z.array(siteStatusSchema) }),
+    effect: 'read',
+  }),
+  /**
+   * Makes a backup now, as a job. Into the vault it needs no confirmation; into the server's folder the
+   * shell asks first.
+   */
+  'backups.create': defineProcedure({
+    input: z.strictObject({
+      site: siteNameSchema,
+      to: repositoryNameSchema.default('vault'),
+      databaseOnly: z.boolean().default(false),
+    }),
+    output: startedSchema,
+    effect: 'server',
+  }),
+  'backups.verify': defineProcedure({
+    input: z.strictObject({
+      site: siteNameSchema,
+      name: backupName,
+      timestamp: z.string().optional(),
+      from: z.enum(['vault', 'server', 'all']).optional(),
+      level: levelSchema.default(2),
+      passwords: z.array(z.string().max(1024)).max(20).default([]),
+    }),
+    output: startedSchema,
+    effect: 'local',
+  }),
+  'backups.verifyFolder': defineProcedure({
+    input: z.strictObject({
+      folder: path,
+      name: backupName.optional(),
+      level: levelSchema.default(2),
+      passwords: z.array(z.string().max(1024)).max(20).default([]),
+    }),
+    output: startedSchema,
+    effect: 'read',
+  }),
+}
+
+export type SiteStatus = z.infer<typeof siteStatusSchema>
+export type Night = z.infer<typeof nightSchema>

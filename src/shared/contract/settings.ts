@@ -1,0 +1,29 @@
+import { z } from 'zod'
+import { defineProcedure } from './define.ts'
+import { settingsProblemSchema } from './sites.ts'
+
+/** Preferences, kept in `settings.json`. */
+export const preferencesSchema = z.strictObject({
+  version: z.literal(1).default(1),
+  theme: z.enum(['system', 'light', 'dark']).default('system'),
+})
+
+export const settings = {
+  'settings.get': defineProcedure({
+    input: z.strictObject({}),
+    output: z.object({
+      preferences: preferencesSchema,
+      home: z.string(),
+      version: z.string(),
+      problems: z.array(settingsProblemSchema),
+    }),
+    effect: 'read',
+  }),
+  'settings.update': defineProcedure({
+    input: z.strictObject({ preferences: preferencesSchema.partial() }),
+    output: z.object({ preferences: preferencesSchema }),
+    effect: 'local',
+  }),
+}
+
+export type Preferences = z.infer<typeof preferencesSchema>

@@ -1,0 +1,90 @@
+import { z } from 'zod'
+
+export const repositoryNameSchema = z.enum(['vault', 'server'])
+export const partKindSchema = z.enum(['database', 'config', 'files'])
+
+/** Result of one verification level. */
+export const levelResultSchema = z.object({
+  outcome: z.enum(['passed', 'failed', 'unknown']),
+  /** Why it failed or is not known ("no password", "no hash recorded"); a short finding when it passed. */
+  reason: z.string(),
+})
+
+export const partProofSchema = z.object({
+  part: partKindSchema,
+  file: z.string(),
+  /** L0 present, L1 hash, L2 readable to the end; null: not tried. */
+  levels: z.object({
+    L0: levelResultSchema.nullable(),
+    L1: levelResultSchema.nullable(),
+    L2: levelResultSchema.nullable(),
+  }),
+})
+
+/** What is known about one backup in one repository after verifying it. */
+export const proofSchema = z.object({
+  /** Highest level that every part passed; -1: not even present. */
+  level: z.int().min(-1).max(3),
+  verdict: z.enum(['verified', 'failed', 'unknown']),
+  verifiedAt: z.iso.datetime(),
+  parts: z.array(partProofSchema),
+})
+
+export const backupPartSchema = z.object({
+  part: partKindSchema,
+  file: z.string(),
+  /** Bytes as stored; null: the index names it but the file is missing. */
+  size: z.number().nullable(),
+  /** Lower-case hex SHA-256 that the index has; null: none recorded. */
+  hash: z.string().nullable(),
+  isEncrypted: z.boolean(),
+})
+
+export const backupKindSchema = z.enum(['daily', 'weekly', 'safety', 'pinned', 'other'])
+
+/** One backup of one repository. The first seven are the server's own field names. */
+export const backupEntrySchema = z.object({
+  name: z.string(),
+  /** ISO UTC to the second: 2026-11-23T01:55:32Z. */
+  timestamp: z.string(),
+  is_encrypted: z.boolean(),
+  is_database_present: z.boolean(),
+  is_files_present: z.boolean(),
+  is_config_files_present: z.boolean(),
+  is_filestore_uploaded: z.boolean(),
+  repository: z.enum(['vault', 'server', 'folder']),
+  /** `1`..`7`, `w0`..`w4`, or null for a name outside the rotation. */
+  slot: z.string().nullable(),
+  kind: backupKindSchema,
+  parts: z.array(backupPartSchema),
+  proof: proofSchema.nullable(),
+})
+
+/** A file beside the index that the index does not name. */
+export const unknownFileSchema = z.object({
+  repository: z.enum(['vault', 'server', 'folder']),
+  file: z.string(),
+  size: z.number(),
+  /** `stale`: of a slot that the index has in another form; `foreign`: anything else. */
+  kind: z.enum(['stale', 'foreign']),
+})
+
+export const backupListSchema = z.object({
+  backups: z.array(backupEntrySchema),
+  unknown: z.array(unknownFileSchema),
+  /** Repositories that could not be listed, with the reason. */
+  problems: z.array(z.object({ repository: z.string(), code: z.string(), message: z.string(), hint: z.string() })),
+  /** The rotation scheme that the next backup will use. */
+  scheme: z.enum(['manual', 'server']),
+})
+
+export type RepositoryName = z.infer<typeof repositoryNameSchema>
+export type PartKind = z.infer<typeof partKindSchema>
+export type LevelResult = z.infer<typeof levelResultSchema>
+export type PartProof = z.infer<typeof partProofSchema>
+export type Proof = z.infer<typeof proofSchema>
+export type BackupPart = z.infer<typeof backupPartSchema>
+export type BackupKind = z.infer<typeof backupKindSchema>
+export type BackupEntry = z.infer<typeof backupEntrySchema>
+export type UnknownFile = z.infer<typeof unknownFileSchema>
+export type BackupList = z.infer<typeof backupListSchema>
