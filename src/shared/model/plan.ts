@@ -30,7 +30,7 @@ export const restorePlanSchema = z.object({
   /** Age of the backup in seconds when the plan was made. */
   ageSeconds: z.number(),
   /** Rows now and then per table; null: the table is only on the other side. */
-  tables: z.array(z.object({ table: z.string(), now: z.number().nullable(), then: z.number().nullable() })),
+  tables: z.array(z.object({ table: z.string(), rowsNow: z.number().nullable(), rowsThen: z.number().nullable() })),
   databaseBytes: z.number().nullable(),
   media: z
     .object({
