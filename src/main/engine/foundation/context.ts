@@ -2,6 +2,7 @@ import type { EngineEvent } from '#shared/contract/events.ts'
 import type { Confirmation } from '#shared/model/plan.ts'
 import type { Home } from './home.ts'
 import type { Jobs } from './jobs/types.ts'
+import type { Locks } from './locks.ts'
 import type { Logger } from './log.ts'
 import type { Preferences } from './settings/preferences.ts'
 import type { Secrets } from './settings/secrets.ts'
@@ -12,6 +13,7 @@ import type { Workers } from './workers.ts'
 export interface EngineContext {
   readonly home: Home
   readonly log: Logger
+  readonly locks: Locks
   readonly jobs: Jobs
   readonly sites: Sites
   readonly secrets: Secrets

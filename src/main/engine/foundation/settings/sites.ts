@@ -1,19 +1,165 @@
+import { readdir, rm } from 'node:fs/promises'
+import { isAbsolute, join, sep } from 'node:path'
 import type { SettingsProblem } from '#shared/contract/sites.ts'
-import type { Site, SiteInput, SiteView } from '#shared/model/site.ts'
+import { AppError } from '#shared/errors.ts'
+import { SITE_NAME, type Site, type SiteInput, type SiteView, siteInputSchema, siteSchema } from '#shared/model/site.ts'
 import type { PostgresConnection } from '../connections/postgres.ts'
+import { writeFileAtomic } from '../files/atomic.ts'
+import type { Home } from '../home.ts'
+import type { Locks } from '../locks.ts'
+import { keptAsideProblems, problemError, readJsonFile } from './json-file.ts'
+import type { Secrets } from './secrets.ts'
 
+const VERSION = 1
+const FILE = /^([a-z][a-z0-9_-]{0,62})\.json$/
+
+/** The configured sites: `sites/NAME.json`, their secrets in the secret store. */
 export interface Sites {
   list(): Promise<{ sites: SiteView[]; problems: SettingsProblem[] }>
   /** @throws AppError `unknown-site` */
   get(name: string): Promise<Site>
   view(name: string): Promise<SiteView>
+  /** @throws AppError `site-exists`, `secrets-locked`; nothing was changed then */
   add(input: SiteInput): Promise<SiteView>
+  /** Secrets that are left out stay as they are. @throws AppError `unknown-site`, `secrets-locked` */
   update(input: SiteInput): Promise<SiteView>
+  /** Forgets settings and secrets; the vault stays. @throws AppError `unknown-site` */
   remove(name: string): Promise<void>
   /** The vault's folder of a site. */
   vaultPath(site: Site): string
   /** The way to its database, password included. @throws AppError `secrets-locked` */
   connection(site: Site): Promise<PostgresConnection>
-  /** Passwords to try on `.enc` files of this site; empty when none is stored. @throws AppError `secrets-locked` */
+  /** The password for its `.enc` files; null: none stored. @throws AppError `secrets-locked` */
   encryptionPassword(site: Site): Promise<string | null>
+}
+
+export function openSites(options: { home: Home; locks: Locks; secrets: Secrets; onChange: () => void }): Sites {
+  const { home, locks, secrets, onChange } = options
+  const fileOf = (name: string) => join(home.sites, `${name}.json`)
+  const vaultPath = (site: Site) => site.vault?.path ?? join(home.vaults, site.name)
+
+  async function get(name: string): Promise<Site> {
+    if (!SITE_NAME.test(name)) throw unknownSite(name)
+    const found = await readJsonFile(fileOf(name), siteSchema, VERSION)
+    if (found.state === 'problem') throw problemError(found.problem)
+    if (found.state === 'absent' || found.value.name !== name) throw unknownSite(name)
+    return found.value
+  }
+
+  async function viewOf(site: Site): Promise<SiteView> {
+    return {
+      site,
+      vaultPath: vaultPath(site),
+      hasDatabasePassword: await secrets.has(`site/${site.name}/database-password`),
+      hasEncryptionPassword: await secrets.has(`site/${site.name}/encryption-password`),
+      isDemo: site.server?.siteDir.startsWith(home.demo + sep) ?? false,
+    }
+  }
+
+  async function storeSecrets(input: SiteInput): Promise<void> {
+    if (input.database.password) await secrets.set(`site/${input.name}/database-password`, input.database.password)
+    if (input.encryption?.password) await secrets.set(`site/${input.name}/encryption-password`, input.encryption.password)
+  }
+
+  /** Two programs changing the same site take turns. */
+  async function locked<T>(name: string, action: () => Promise<T>): Promise<T> {
+    const lock = await locks.acquire(`settings:${name}`)
+    try {
+      return await action()
+    } finally {
+      await lock.release()
+    }
+  }
+
+  async function write(site: Site, ifAbsent: boolean): Promise<SiteView> {
+    await writeFileAtomic(fileOf(site.name), `${JSON.stringify(site, null, 2)}\n`, { ifAbsent })
+    onChange()
+    return viewOf(site)
+  }
+
+  return {
+    get,
+    vaultPath,
+    async list() {
+      const sites: SiteView[] = []
+      const problems = await keptAsideProblems(home.sites, (file) => FILE.test(file))
+      for (const file of (await readdir(home.sites)).sort()) {
+        const name = FILE.exec(file)?.[1]
+        if (name === undefined) continue
+        const found = await readJsonFile(fileOf(name), siteSchema, VERSION)
+        if (found.state === 'problem') problems.push(found.problem)
+        else if (found.state === 'ok' && found.value.name === name) sites.push(await viewOf(found.value))
+      }
+      return { sites, problems }
+    },
+    async view(name) {
+      return viewOf(await get(name))
+    },
+    add(input) {
+      const site = withoutSecrets(input)
+      return locked(site.name, async () => {
+        const found = await readJsonFile(fileOf(site.name), siteSchema, VERSION)
+        if (found.state === 'problem' && found.problem.keptAs === null) throw problemError(found.problem)
+        if (found.state === 'ok') {
+          throw new AppError('site-exists', `There is a site "${site.name}" already. It was left as it is.`, {
+            hint: 'Change it in its settings, or remove it first.',
+            details: { site: site.name },
+          })
+        }
+        await storeSecrets(input)
+        return write(site, true)
+      })
+    },
+    update(input) {
+      const site = withoutSecrets(input)
+      return locked(site.name, async () => {
+        await get(site.name)
+        await storeSecrets(input)
+        return write(site, false)
+      })
+    },
+    remove(name) {
+      return locked(name, async () => {
+        await get(name)
+        await rm(fileOf(name))
+        await secrets.removeAll(`site/${name}/`)
+        onChange()
+      })
+    },
+    async connection(site) {
+      const { host, port, database, user, tls } = site.database
+      const password = await secrets.get(`site/${site.name}/database-password`)
+      return { host, port, database, user, tls, ...(password === null ? {} : { password }) }
+    },
+    encryptionPassword(site) {
+      return secrets.get(`site/${site.name}/encryption-password`)
+    },
+  }
+}
+
+function unknownSite(name: string): AppError {
+  return new AppError('unknown-site', `There is no site "${name.slice(0, 64)}" here.`, {
+    hint: 'See the list of sites ("zbd sites"), or add it.',
+    details: { site: name.slice(0, 64) },
+  })
+}
+
+/** What goes into the settings file of a site: everything but its passwords. */
+function withoutSecrets(input: SiteInput): Site {
+  const { database, encryption, ...rest } = siteInputSchema.parse(input)
+  const { password: _databasePassword, ...databaseSettings } = database
+  const site = siteSchema.parse({
+    ...rest,
+    database: databaseSettings,
+    ...(encryption ? { encryption: { enabled: encryption.enabled } } : {}),
+  })
+  const paths = [site.server?.siteDir, site.server?.filesDir, site.server?.securityDir, site.server?.backupDir, site.vault?.path]
+  for (const path of paths) {
+    if (path !== undefined && !isAbsolute(path)) {
+      throw new AppError('path-not-absolute', `"${path}" is not a full path. The site was not saved.`, {
+        hint: 'Give the path from the root of the file system.',
+      })
+    }
+  }
+  return site
 }
