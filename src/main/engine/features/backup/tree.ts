@@ -1,0 +1,175 @@
+import type { Stats } from 'node:fs'
+import { lstat, readdir, stat } from 'node:fs/promises'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+
+/**
+ * File names as one character a byte (on Windows: as text). On Linux a name need not be UTF-8, and a name that went
+ * through text and back would name no file.
+ */
+const RAW: BufferEncoding = process.platform === 'win32' ? 'utf8' : 'latin1'
+/** Names sorted in one go; more would hold up the event loop. */
+const RUN_LENGTH = 4096
+
+/** Something in a folder that is not, or not wholly, in the archive. */
+export interface ArchiveProblem {
+  /** Relative to the archived folder. */
+  path: string
+  code: 'symbolic-link' | 'special-file' | 'vanished' | 'unreadable' | 'changed' | 'replaced'
+  /** One plain sentence. */
+  text: string
+}
+
+export interface TreeEntry {
+  kind: 'file' | 'directory'
+  /** What to open. */
+  path: Buffer | string
+  /** Below the root, without a leading slash; '' is the root itself. */
+  relative: Buffer
+  /** For messages. */
+  shown: string
+  stats: Stats
+}
+
+export interface WalkOptions {
+  signal?: AbortSignal
+  onProblem: (problem: ArchiveProblem) => void
+  /** Symbolic links to plain files count as these files; otherwise links are left out and told. */
+  followFileLinks?: boolean
+}
+
+/**
+ * Walks a folder depth first, each folder before its content, names in the order of their bytes. Holds the names of
+ * the folders it is in, never more. What cannot be listed is told by `onProblem` and left out.
+ */
+export async function* walkTree(root: string, options: WalkOptions): AsyncGenerator<TreeEntry> {
+  const base = Buffer.from(root).toString(RAW)
+  const top = await look(base, '', options)
+  if (top?.kind !== 'directory') return
+  yield top
+  const open: { prefix: string; names: Iterator<string> }[] = [{ prefix: '', names: await namesIn(base, '', top, options) }]
+  for (let folder = open.at(-1); folder; folder = open.at(-1)) {
+    options.signal?.throwIfAborted()
+    const next = folder.names.next()
+    if (next.done) {
+      open.pop()
+      continue
+    }
+    const relative = folder.prefix + next.value
+    const entry = await look(base, relative, options)
+    if (!entry) continue
+    yield entry
+    if (entry.kind === 'directory') open.push({ prefix: `${relative}/`, names: await namesIn(base, relative, entry, options) })
+  }
+}
+
+/** Number of plain files below a folder and their bytes; what cannot be read counts as nothing. */
+export async function measureTree(root: string, signal?: AbortSignal): Promise<{ files: number; bytes: number }> {
+  const size = { files: 0, bytes: 0 }
+  for await (const entry of walkTree(root, { ...(signal ? { signal } : {}), onProblem: () => {} })) {
+    if (entry.kind !== 'file') continue
+    size.files += 1
+    size.bytes += entry.stats.size
+  }
+  return size
+}
+
+/** The sentence for a file that could not be opened or listed. */
+export function accessProblem(shown: string, error: unknown): ArchiveProblem {
+  const code = (error as NodeJS.ErrnoException).code ?? ''
+  if (code === 'ENOENT' || code === 'ENOTDIR') {
+    return { path: shown, code: 'vanished', text: 'It was removed while the backup ran and is not in it.' }
+  }
+  if (code === 'ELOOP') return linkProblem(shown)
+  return { path: shown, code: 'unreadable', text: `It could not be read (${code || String(error)}) and is not in the backup.` }
+}
+
+/** One file or folder below a root, or null (told by `onProblem`) when it is neither or cannot be seen. */
+export function lookAt(root: string, relative: string, options: WalkOptions): Promise<TreeEntry | null> {
+  return look(Buffer.from(root).toString(RAW), Buffer.from(relative).toString(RAW), options)
+}
+
+async function look(base: string, relative: string, options: WalkOptions): Promise<TreeEntry | null> {
+  const path = systemPath(base, relative)
+  const bytes = Buffer.from(relative, RAW)
+  const shown = bytes.toString('utf8') || '.'
+  try {
+    let stats = await lstat(path)
+    if (stats.isSymbolicLink()) {
+      const target = relative === '' || options.followFileLinks ? await stat(path).catch(() => null) : null
+      // the root may be a link: the operator, or the server's own set-up, named it
+      if (!(target?.isFile() || (relative === '' && target?.isDirectory()))) {
+        options.onProblem(linkProblem(shown))
+        return null
+      }
+      stats = target
+    }
+    if (stats.isFile()) return { kind: 'file', path, relative: bytes, shown, stats }
+    if (stats.isDirectory()) return { kind: 'directory', path, relative: bytes, shown, stats }
+    options.onProblem({
+      path: shown,
+      code: 'special-file',
+      text: 'It is neither a file nor a folder and is not in the backup.',
+    })
+  } catch (error) {
+    options.onProblem(accessProblem(shown, error))
+  }
+  return null
+}
+
+async function namesIn(base: string, relative: string, entry: TreeEntry, options: WalkOptions): Promise<Iterator<string>> {
+  try {
+    const names = await readdir(systemPath(base, relative), { encoding: RAW })
+    // a folder that was swapped for a link must not lead the walk elsewhere
+    const now = relative === '' ? entry.stats : await lstat(systemPath(base, relative))
+    if (!now.isDirectory() || now.ino !== entry.stats.ino) {
+      options.onProblem({
+        path: entry.shown,
+        code: 'replaced',
+        text: 'The folder was replaced while the backup ran; its content is not in the backup.',
+      })
+      return [].values()
+    }
+    return await sorted(names)
+  } catch (error) {
+    options.onProblem(accessProblem(entry.shown, error))
+    return [].values()
+  }
+}
+
+function linkProblem(shown: string): ArchiveProblem {
+  return { path: shown, code: 'symbolic-link', text: 'It is a symbolic link and is not in the backup.' }
+}
+
+function systemPath(base: string, relative: string): Buffer | string {
+  const path = relative === '' ? base : `${base}/${relative}`
+  return RAW === 'utf8' ? path : Buffer.from(path, RAW)
+}
+
+/** Sorts run by run with a pause between them, and merges the runs while they are read. */
+async function sorted(names: string[]): Promise<Iterator<string>> {
+  if (names.length <= RUN_LENGTH) return names.sort().values()
+  const runs: string[][] = []
+  for (let from = 0; from < names.length; from += RUN_LENGTH) {
+    runs.push(names.slice(from, from + RUN_LENGTH).sort())
+    await nextTurn()
+  }
+  return merged(runs)
+}
+
+function* merged(runs: string[][]): Generator<string> {
+  const heads = runs.map(() => 0)
+  for (;;) {
+    let least: string | undefined
+    let from = -1
+    for (let run = 0; run < runs.length; run++) {
+      const name = runs[run]?.[heads[run] ?? 0]
+      if (name !== undefined && (least === undefined || name < least)) {
+        least = name
+        from = run
+      }
+    }
+    if (least === undefined) return
+    heads[from] = (heads[from] ?? 0) + 1
+    yield least
+  }
+}
