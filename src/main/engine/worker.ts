@@ -1,0 +1,10 @@
+import { parentPort } from 'node:worker_threads'
+import { encryptionTasks } from '#engine/features/encryption/tasks.ts'
+import { serveTasks, type TaskTable } from '#engine/foundation/worker-tasks.ts'
+
+/** The one worker entry. Every task that may run in a worker thread, by name. */
+const tasks: TaskTable = {
+  ...encryptionTasks,
+}
+
+if (parentPort) serveTasks(parentPort, tasks)
