@@ -1,0 +1,195 @@
+import { Command, CommanderError } from 'commander'
+import { type AppError, toAppError } from '#shared/errors.ts'
+import { makeBackup } from './commands/backup.ts'
+import { decryptFiles } from './commands/decrypt.ts'
+import { runDemo } from './commands/demo.ts'
+import { listJobs, showJob } from './commands/jobs.ts'
+import { listBackups } from './commands/list.ts'
+import { checkRestoreOptions, restoreBackup } from './commands/restore.ts'
+import { addSite, listSites, removeSite, showSite } from './commands/sites.ts'
+import { verifyBackups } from './commands/verify.ts'
+import { EXIT, exitCodeOf, type Outcome, wrongUse } from './exit.ts'
+import { type CommonOptions, openSession, type Session } from './session.ts'
+import { processTerminal, type Terminal } from './terminal.ts'
+
+declare const __APP_VERSION__: string
+
+/** The first SIGINT cancels cleanly; a second one ends at once. */
+function interruptSignal(): AbortSignal {
+  const controller = new AbortController()
+  const interrupt = () => {
+    if (controller.signal.aborted) process.exit(EXIT.cancelled)
+    controller.abort()
+  }
+  process.on('SIGINT', interrupt)
+  process.on('SIGTERM', interrupt)
+  return controller.signal
+}
+
+/**
+ * Runs one `zbd` command.
+ * @param args what stands after `zbd`
+ * @returns the exit code (docs/zbd.md)
+ */
+export async function runCli(args: string[], terminal: Terminal = processTerminal()): Promise<number> {
+  const json = args.includes('--json')
+  const interrupted = interruptSignal()
+  let code: number = EXIT.done
+
+  /** Runs a command in a session of its own and prints its outcome. */
+  async function run(
+    program: Command,
+    confirmedName: string | null,
+    command: (session: Session) => Promise<Outcome>,
+  ): Promise<void> {
+    const session = await openSession(terminal, program.opts<CommonOptions>(), __APP_VERSION__, confirmedName, interrupted)
+    try {
+      const outcome = await command(session)
+      terminal.out(json ? `${JSON.stringify({ ok: true, result: outcome.result })}\n` : outcome.text)
+      code = outcome.problem ? EXIT.problem : EXIT.done
+    } finally {
+      await session.close()
+    }
+  }
+
+  try {
+    await buildProgram(terminal, json, run).parseAsync(args, { from: 'user' })
+    return code
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return EXIT.done
+      return report(wrongUse(error.message.replace(/^error: /, '')))
+    }
+    return report(toAppError(error))
+  }
+
+  function report(error: AppError): number {
+    if (json) terminal.out(`${JSON.stringify({ ok: false, error: error.toData() })}\n`)
+    else terminal.err(`zbd: ${error.message}\n${error.hint ? `${error.hint}\n` : ''}`)
+    return exitCodeOf(error)
+  }
+}
+
+type Run = (program: Command, confirmedName: string | null, command: (session: Session) => Promise<Outcome>) => Promise<void>
+
+function collect(value: string, previous: string[] | undefined): string[] {
+  return [...(previous ?? []), value]
+}
+
+function buildProgram(terminal: Terminal, json: boolean, run: Run): Command {
+  const program = new Command('zbd')
+  program
+    .description('Backup Desk for Zotonic, from a terminal')
+    .version(__APP_VERSION__)
+    .option('--home <folder>', 'home folder (default: BACKUP_DESK_HOME, else the place of this system)')
+    .option('--json', 'print one JSON document: { "ok": true, "result" } or { "ok": false, "error" }')
+    .option(
+      '--passphrase-file <file>',
+      'passphrase of the store of passwords; - for standard input (else BACKUP_DESK_PASSPHRASE)',
+    )
+    .option('--password-file <file>', 'password for .enc files; - for standard input; may be repeated, tried in order', collect)
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({ writeOut: (text) => terminal.out(text), writeErr: (text) => json || terminal.err(text) })
+    .showHelpAfterError('(add --help for what is possible)')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 done, 1 failed, 2 wrong use, 3 found a problem (not verified, not safe), 130 cancelled',
+    )
+    .exitOverride()
+
+  const sites = program.command('sites').description('list the sites; add, show or remove one')
+  sites
+    .command('list', { isDefault: true })
+    .description('list the sites')
+    .action(() => run(program, null, listSites))
+  sites
+    .command('add')
+    .description('add a site from a site.json; its passwords go to the store of passwords')
+    .requiredOption('--file <file>', 'the site.json; - for standard input')
+    .action(({ file }: { file: string }) => run(program, null, (session) => addSite(session, file)))
+  sites
+    .command('show')
+    .description('show the settings of a site')
+    .argument('<site>')
+    .action((site: string) => run(program, null, (session) => showSite(session, site)))
+  sites
+    .command('remove')
+    .description('forget a site and its stored passwords; database, server folder and backups stay')
+    .argument('<site>')
+    .action((site: string) => run(program, null, (session) => removeSite(session, site)))
+
+  program
+    .command('list')
+    .description('list the backups of a site, or of any folder with backups')
+    .argument('[site]')
+    .option('--folder <folder>', 'a folder with a backup.json')
+    .option('--in <repository>', 'vault, server or all (default: all)')
+    .action((site: string | undefined, options: { folder?: string; in?: string }) =>
+      run(program, null, (session) => listBackups(session, site, options)),
+    )
+
+  program
+    .command('backup')
+    .description('back up a site now: database, media and configuration')
+    .argument('<site>')
+    .option('--database-only', 'leave the media out')
+    .option('--to <repository>', 'vault or server (default: vault)')
+    .action((site: string, options: { databaseOnly?: boolean; to?: string }) =>
+      run(program, null, (session) => makeBackup(session, site, options)),
+    )
+
+  program
+    .command('verify')
+    .description('verify a backup of a site, or the backups in a folder; exit code 3 when not verified')
+    .argument('[site]', 'the site; with --folder the name of a backup (default: all)')
+    .argument('[name]', 'the name of the backup')
+    .option('--folder <folder>', 'a folder with a backup.json')
+    .option('--level <level>', '1: the hash fits; 2: it opens and reads to the end', '2')
+    .option('--from <repository>', 'vault, server or all (default: vault, else server)')
+    .action(
+      (first: string | undefined, second: string | undefined, options: { folder?: string; level?: string; from?: string }) =>
+        run(program, null, (session) =>
+          verifyBackups(session, { ...(first ? { first } : {}), ...(second ? { second } : {}) }, options),
+        ),
+    )
+
+  program
+    .command('restore')
+    .description('restore a backup onto its live site; the schema as it was is kept')
+    .argument('<site>')
+    .argument('<name>')
+    .option('--from <repository>', 'vault or server (default: vault, else server)')
+    .option('--parts <parts>', 'database,files', 'database,files')
+    .option('--plan', 'show what would happen; change nothing')
+    .option('--confirm <site>', 'run it; names the site once more')
+    .action((site: string, name: string, options: { from?: string; parts?: string; plan?: boolean; confirm?: string }) => {
+      checkRestoreOptions(site, options)
+      return run(program, options.confirm ?? '', (session) => restoreBackup(session, site, name, options))
+    })
+
+  program
+    .command('decrypt')
+    .description('decrypt .enc files; the .enc files stay')
+    .argument('<files...>')
+    .option('--out <folder>', 'folder for the decrypted files (default: beside each file)')
+    .option('--overwrite', 'replace files that exist')
+    .action((files: string[], options: { out?: string; overwrite?: boolean }) =>
+      run(program, null, (session) => decryptFiles(session, files, options)),
+    )
+
+  program
+    .command('jobs')
+    .description('list the jobs, or show one with its log')
+    .argument('[id]')
+    .action((id: string | undefined) =>
+      run(program, null, (session) => (id === undefined ? listJobs(session) : showJob(session, id))),
+    )
+
+  program
+    .command('demo')
+    .description('the demo site: a real database and real backups on this computer only')
+    .argument('[action]', 'start, stop, reset or remove', 'start')
+    .action((action: string) => run(program, null, (session) => runDemo(session, action)))
+
+  return program
+}

@@ -1,0 +1,124 @@
+import { createEngine, type Engine } from '#engine/create-engine.ts'
+import { defaultHomePath } from '#engine/foundation/home.ts'
+import { AppError, cancelledError } from '#shared/errors.ts'
+import { formatBytes, formatCount, formatDuration, formatRate } from '#shared/format.ts'
+import { isJobActive, type Job } from '#shared/model/job.ts'
+import { type PasswordSources, passwordSources } from './passwords.ts'
+import type { Terminal } from './terminal.ts'
+
+/** Options that every command takes. */
+export interface CommonOptions {
+  home?: string
+  json?: boolean
+  passphraseFile?: string
+  passwordFile?: string[]
+}
+
+/** An engine for the time of one command, and what the command needs to follow its jobs. */
+export interface Session {
+  readonly engine: Engine
+  readonly terminal: Terminal
+  readonly sources: PasswordSources
+  /** Follows a job to its end, progress on stderr. @throws AppError of a job that failed or was cancelled */
+  follow(jobId: string, onWaiting?: (job: Job) => Promise<void>): Promise<Job>
+  close(): Promise<void>
+}
+
+const LINE_MS = 200
+
+/** @param confirmedName what `--confirm` named, if anything; null lets pass what the command itself names */
+export async function openSession(
+  terminal: Terminal,
+  options: CommonOptions,
+  version: string,
+  confirmedName: string | null,
+  interrupted: AbortSignal,
+): Promise<Session> {
+  const sources = passwordSources(terminal, options)
+  const latest = new Map<string, Job>()
+  const listeners = new Set<(job: Job) => void>()
+  const engine = await createEngine({
+    homePath: options.home ?? defaultHomePath(terminal.env),
+    program: 'zbd',
+    version,
+    confirm: async (confirmation) => confirmedName === null || confirmation.typedName === confirmedName,
+    askPassphrase: (purpose) => sources.passphrase(purpose),
+    emit(event) {
+      if (event.type !== 'job') return
+      latest.set(event.job.id, event.job)
+      for (const listener of listeners) listener(event.job)
+    },
+  })
+  await engine.recovered
+
+  async function follow(jobId: string, onWaiting?: (job: Job) => Promise<void>): Promise<Job> {
+    const show = progressPrinter(terminal)
+    const cancel = () => void engine.context.jobs.cancel(jobId)
+    interrupted.addEventListener('abort', cancel)
+    if (interrupted.aborted) cancel()
+    let asking = false
+    try {
+      const ended = await new Promise<Job>((resolve, reject) => {
+        const look = (job: Job) => {
+          if (job.id !== jobId) return
+          show.update(job)
+          if (!isJobActive(job)) return resolve(job)
+          if (job.state === 'waiting' && onWaiting && !asking) {
+            asking = true
+            onWaiting(job)
+              .catch(reject)
+              .finally(() => {
+                asking = false
+              })
+          }
+        }
+        listeners.add(look)
+        const known = latest.get(jobId)
+        if (known) look(known)
+      })
+      if (ended.state === 'cancelled') throw cancelledError()
+      if (ended.error) throw AppError.fromData(ended.error)
+      return ended
+    } finally {
+      show.end()
+      listeners.clear()
+      interrupted.removeEventListener('abort', cancel)
+    }
+  }
+
+  return { engine, terminal, sources, follow, close: () => engine.close() }
+}
+
+/** On a terminal one line that is written over; in a file or pipe a line for each phase. */
+function progressPrinter(terminal: Terminal): { update(job: Job): void; end(): void } {
+  let lastPhase = ''
+  let lastAt = 0
+  let open = false
+  return {
+    update(job) {
+      const phase = job.phase
+      if (!phase) return
+      if (terminal.isErrTty) {
+        if (Date.now() - lastAt < LINE_MS) return
+        lastAt = Date.now()
+        open = true
+        terminal.err(`\r\x1b[K${job.title}: ${phaseText(phase)}`)
+      } else if (phase.name !== lastPhase) {
+        terminal.err(`${phase.name}\n`)
+      }
+      lastPhase = phase.name
+    },
+    end() {
+      if (open) terminal.err('\r\x1b[K')
+      open = false
+    },
+  }
+}
+
+function phaseText(phase: NonNullable<Job['phase']>): string {
+  const amount = (value: number) => (phase.unit === 'bytes' ? formatBytes(value) : `${formatCount(value)} ${phase.unit}`)
+  const done = phase.total === null ? amount(phase.done) : `${amount(phase.done)} of ${amount(phase.total)}`
+  const rate = phase.rate ? ` · ${formatRate(phase.rate, phase.unit)}` : ''
+  const left = phase.secondsLeft === null ? '' : ` · ${formatDuration(phase.secondsLeft)} left`
+  return `${phase.name} · ${done}${rate}${left}`
+}

@@ -1,0 +1,92 @@
+import type { EngineEvent } from '#shared/contract/events.ts'
+import type { ProcedureInput, ProcedureName, ProcedureOutput } from '#shared/contract/index.ts'
+import type { Confirmation } from '#shared/model/plan.ts'
+import { attachDemo } from './features/demo/index.ts'
+import { workerFile } from './foundation/bundles.ts'
+import type { EngineContext } from './foundation/context.ts'
+import { openHome } from './foundation/home.ts'
+import { openJobs } from './foundation/jobs/jobs.ts'
+import { openLocks } from './foundation/locks.ts'
+import { openLog } from './foundation/log.ts'
+import { openPreferences } from './foundation/settings/preferences.ts'
+import { openSecrets } from './foundation/settings/secrets.ts'
+import { openSites } from './foundation/settings/sites.ts'
+import { createWorkers } from './foundation/workers.ts'
+import { createHandlers } from './procedures/index.ts'
+import { recoverInterruptedWork } from './recovery.ts'
+import { createRouter } from './router.ts'
+
+export interface EngineOptions {
+  homePath: string
+  /** 'window' or 'zbd'. */
+  program: string
+  version: string
+  /** The shell's confirmation window, or the terminal's. */
+  confirm(confirmation: Confirmation): Promise<boolean>
+  emit(event: EngineEvent): void
+  /** Where there is a terminal to ask; null: no answer. */
+  askPassphrase?(purpose: 'unlock' | 'create'): Promise<string | null>
+}
+
+/** Everything behind the window and behind `zbd`. */
+export interface Engine {
+  readonly context: EngineContext
+  call<N extends ProcedureName>(name: N, input: ProcedureInput<N>): Promise<ProcedureOutput<N>>
+  /** For names and inputs that come from outside: both are checked. */
+  callUntrusted(name: string, input: unknown): Promise<unknown>
+  /** Resolves when what earlier crashes left behind is cleared up. */
+  readonly recovered: Promise<void>
+  /** Cancels jobs, waits for them, lets go of everything. */
+  close(): Promise<void>
+}
+
+/** Opens the home folder and everything in it. Repairs after a crash go on in the background; changes wait for them. */
+export async function createEngine(options: EngineOptions): Promise<Engine> {
+  const { program, version, emit } = options
+  const home = await openHome(options.homePath)
+  const log = openLog(home.logs, program)
+  const locks = openLocks(home.locks, program)
+  const secrets = openSecrets({
+    file: home.secretsFile,
+    locks,
+    ...(options.askPassphrase ? { askPassphrase: options.askPassphrase } : {}),
+    onChange: (state) => emit({ type: 'secrets-changed', state }),
+  })
+  const sites = openSites({ home, locks, secrets, onChange: () => emit({ type: 'sites-changed' }) })
+  const jobs = openJobs({ folder: home.jobs, locks, log, program, emit: (job) => emit({ type: 'job', job }) })
+  const workers = createWorkers({ file: workerFile() })
+  const preferences = openPreferences(home.settingsFile, locks)
+  const context: EngineContext = {
+    home,
+    log,
+    locks,
+    jobs,
+    sites,
+    secrets,
+    preferences,
+    workers,
+    confirm: options.confirm,
+    emit,
+    program,
+    version,
+  }
+  attachDemo(context)
+  const recovered = recoverInterruptedWork(context, jobs).catch((error) => log.error('repairs after a crash failed', { error }))
+  const router = createRouter(createHandlers(context), async (procedure) => {
+    if (procedure.effect !== 'read') await recovered
+  })
+  log.info('engine started', { version, home: home.root })
+  return {
+    context,
+    recovered,
+    call: (name, input) => router.call(name, input) as Promise<ProcedureOutput<typeof name>>,
+    callUntrusted: router.call,
+    async close() {
+      await recovered
+      await jobs.close()
+      await workers.close()
+      log.info('engine stopped')
+      await log.flush()
+    },
+  }
+}

@@ -1,0 +1,25 @@
+import type { contract } from '#shared/contract/index.ts'
+import type { EngineContext } from '../foundation/context.ts'
+import type { Handlers } from '../router.ts'
+import { backupsProcedures } from './backups.ts'
+import { decryptProcedures } from './decrypt.ts'
+import { demoProcedures } from './demo.ts'
+import { jobsProcedures } from './jobs.ts'
+import { restoreProcedures } from './restore.ts'
+import { secretsProcedures } from './secrets.ts'
+import { settingsProcedures } from './settings.ts'
+import { sitesProcedures } from './sites.ts'
+
+/** A handler for every procedure of the contract. */
+export function createHandlers(context: EngineContext): Handlers<typeof contract> {
+  return {
+    ...sitesProcedures(context),
+    ...secretsProcedures(context),
+    ...backupsProcedures(context),
+    ...restoreProcedures(context),
+    ...decryptProcedures(context),
+    ...jobsProcedures(context),
+    ...demoProcedures(context),
+    ...settingsProcedures(context),
+  }
+}

@@ -1,0 +1,15 @@
+import type { jobs as area } from '#shared/contract/jobs.ts'
+import type { EngineContext } from '../foundation/context.ts'
+import type { Handlers } from '../router.ts'
+
+export function jobsProcedures({ jobs }: EngineContext): Handlers<typeof area> {
+  return {
+    'jobs.list': async ({ site, limit }) => ({ jobs: await jobs.list({ limit, ...(site === undefined ? {} : { site }) }) }),
+    'jobs.show': ({ id }) => jobs.show(id),
+    'jobs.cancel': async ({ id }) => ({ asked: await jobs.cancel(id) }),
+    'jobs.markSeen': async ({ id }) => {
+      await jobs.markSeen(id)
+      return {}
+    },
+  }
+}

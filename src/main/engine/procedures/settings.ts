@@ -1,0 +1,19 @@
+import type { settings } from '#shared/contract/settings.ts'
+import type { EngineContext } from '../foundation/context.ts'
+import type { Handlers } from '../router.ts'
+
+export function settingsProcedures({ preferences, home, version, emit }: EngineContext): Handlers<typeof settings> {
+  return {
+    'settings.get': async () => ({
+      problems: await preferences.problems(),
+      preferences: await preferences.get(),
+      home: home.root,
+      version,
+    }),
+    'settings.update': async ({ preferences: change }) => {
+      const updated = await preferences.update(change)
+      emit({ type: 'preferences-changed' })
+      return { preferences: updated }
+    },
+  }
+}

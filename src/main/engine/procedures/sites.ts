@@ -1,0 +1,36 @@
+import { randomUUID } from 'node:crypto'
+import type { sites as area } from '#shared/contract/sites.ts'
+import { testConnections } from '../features/connection-test/index.ts'
+import type { EngineContext } from '../foundation/context.ts'
+import type { Handlers } from '../router.ts'
+
+export function sitesProcedures(context: EngineContext): Handlers<typeof area> {
+  const { sites } = context
+  return {
+    'sites.list': () => sites.list(),
+    'sites.show': ({ site }) => sites.view(site),
+    'sites.add': ({ site }) => sites.add(site),
+    'sites.update': ({ site }) => sites.update(site),
+    'sites.remove': async ({ site: name }) => {
+      const site = await sites.get(name)
+      const vaultKept = sites.vaultPath(site)
+      const confirmed = await context.confirm({
+        id: randomUUID(),
+        title: 'Confirm removal',
+        question: `Remove ${name} from this program?`,
+        text: 'The site itself is not touched: its database, its server folder and all backups stay where they are.',
+        facts: [
+          { label: 'Removed', text: 'settings and stored passwords' },
+          { label: 'Stays', text: `backups in ${vaultKept}` },
+          { label: 'Way back', text: 'add the site again' },
+        ],
+        typedName: name,
+        action: `Remove ${name}`,
+        planLabel: '',
+      })
+      if (confirmed) await sites.remove(name)
+      return { removed: confirmed, vaultKept }
+    },
+    'sites.test': async ({ site }) => ({ checks: await testConnections(context, site) }),
+  }
+}
