@@ -1,0 +1,140 @@
+import { createHash } from 'node:crypto'
+import { lstat, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { syncFolder } from '../files/atomic.ts'
+import { partFiles } from './backup-index.ts'
+import { createFile } from './file-owner.ts'
+import { openPlainFile, readPlainFile } from './folder-read.ts'
+import { readIndexFile, updateIndexFile } from './index-file.ts'
+import { belongsTo, intentName, isPlainName, newWriteId, partName } from './names.ts'
+import type { IndexEntry } from './types.ts'
+
+const MAX_INTENT_BYTES = 256 * 1024
+
+const entrySchema = z.looseObject({ timestamp: z.int().min(0) })
+
+const intentSchema = z.strictObject({
+  version: z.literal(1),
+  id: z.string().max(64),
+  owner: z.enum(['home', 'server']),
+  name: z.string().max(200),
+  /** What the index shall say. */
+  entry: entrySchema,
+  /** What the index said before; null: the slot was empty. */
+  oldEntry: entrySchema.nullable(),
+  parts: z
+    .array(z.strictObject({ finalName: z.string(), sha256: z.string().regex(/^[0-9a-f]{64}$/), size: z.int().min(1) }))
+    .max(3),
+})
+
+/**
+ * What is about to happen to a slot, written down and synced before the first rename, so that the next start can
+ * finish it or take it back. Source: docs/formats.md, "Backup directory".
+ */
+export type SlotIntent = z.infer<typeof intentSchema>
+
+/** Names the steps of putting a slot in place; awaited before each, for tests that stop there. */
+export type OnStep = (step: string) => void | Promise<void>
+
+/** Writes the record so that it is there whole or not at all. */
+export async function writeIntent(folder: string, intent: SlotIntent): Promise<void> {
+  const file = intentName(intent.name, intent.id)
+  const part = partName(file, newWriteId())
+  const handle = await createFile(folder, part, intent.owner)
+  try {
+    await handle.writeFile(JSON.stringify(intent))
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+  await rename(join(folder, part), join(folder, file))
+  await syncFolder(folder)
+}
+
+/** Reads a record; null when it is none that we wrote. Everything in it is checked: the folder is not ours alone. */
+export async function readIntent(folder: string, file: string): Promise<SlotIntent | null> {
+  const handle = await openPlainFile(join(folder, file)).catch(() => null)
+  if (!handle) return null
+  try {
+    if ((await handle.stat()).size > MAX_INTENT_BYTES) return null
+    const parsed = intentSchema.safeParse(JSON.parse(await handle.readFile('utf8')))
+    if (!parsed.success) return null
+    const intent = parsed.data
+    const fits = isPlainName(intent.name) && file === intentName(intent.name, intent.id)
+    return fits && intent.parts.every(({ finalName }) => belongsTo(intent.name, finalName)) ? intent : null
+  } catch {
+    return null
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Whether every part of the slot is there whole, as `.part` or under its final name already. */
+export async function partsFit(folder: string, intent: SlotIntent): Promise<boolean> {
+  for (const part of intent.parts) {
+    const places = [partName(part.finalName, intent.id), part.finalName]
+    let found = false
+    for (const place of places) found = found || (await hasContent(folder, place, part))
+    if (!found) return false
+  }
+  return true
+}
+
+async function hasContent(folder: string, file: string, wanted: { sha256: string; size: number }): Promise<boolean> {
+  const facts = await lstat(join(folder, file)).catch(() => null)
+  if (!facts?.isFile() || facts.size !== wanted.size) return false
+  const hash = createHash('sha256')
+  for await (const chunk of await readPlainFile(join(folder, file), file, {})) hash.update(chunk)
+  return hash.digest('hex') === wanted.sha256
+}
+
+/**
+ * Does what the record says, from wherever an earlier try stopped: renames, index, files that only the old entry
+ * named, the record itself. May be repeated.
+ */
+export async function rollForward(folder: string, intent: SlotIntent, onStep: OnStep = () => {}): Promise<void> {
+  for (const part of intent.parts) {
+    await onStep(`rename ${part.finalName}`)
+    await rename(join(folder, partName(part.finalName, intent.id)), join(folder, part.finalName)).catch(
+      (error: NodeJS.ErrnoException) => {
+        // renamed by the try that was interrupted
+        if (error.code !== 'ENOENT') throw error
+      },
+    )
+  }
+  await syncFolder(folder)
+  await onStep('index')
+  await updateIndexFile(folder, intent.owner, (index) => {
+    const present = index.get(intent.name)
+    if (present && present.timestamp > intent.entry.timestamp) return
+    index.set(intent.name, mergeEntry(present, intent.entry))
+  })
+  await onStep('old files')
+  await removeReplacedFiles(folder, intent)
+  await onStep('record')
+  await rm(join(folder, intentName(intent.name, intent.id)), { force: true })
+  await syncFolder(folder)
+}
+
+/** The new entry, with the keys of the old one that we do not know. */
+export function mergeEntry(old: IndexEntry | undefined, entry: IndexEntry): IndexEntry {
+  return { ...old, ...entry }
+}
+
+/** Removes the files that only the old entry named, e.g. the plain form of what is encrypted now. */
+async function removeReplacedFiles(folder: string, intent: SlotIntent): Promise<void> {
+  const { document } = await readIndexFile(folder)
+  const named = new Set([...document.entries].flatMap(([name, entry]) => partFiles(name, entry).map(({ file }) => file)))
+  for (const { file } of partFiles(intent.name, intent.oldEntry ?? undefined)) {
+    if (!named.has(file)) await rm(join(folder, file), { force: true })
+  }
+  await syncFolder(folder)
+}
+
+/** Takes back what was not finished: removes the parts, then the record. What the index names stays. */
+export async function rollBack(folder: string, intent: SlotIntent): Promise<void> {
+  for (const { finalName } of intent.parts) await rm(join(folder, partName(finalName, intent.id)), { force: true })
+  await rm(join(folder, intentName(intent.name, intent.id)), { force: true })
+  await syncFolder(folder)
+}
