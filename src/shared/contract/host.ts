@@ -1,0 +1,31 @@
+import { z } from 'zod'
+import { confirmationSchema } from '../model/plan.ts'
+
+/** Shell → engine, over the utility process's own channel. Ports travel beside the message. */
+export const toEngineSchema = z.discriminatedUnion('type', [
+  /** With the private port. */
+  z.object({ type: z.literal('start'), homePath: z.string(), version: z.string() }),
+  /** With the port of the window's client. */
+  z.object({ type: z.literal('window-port') }),
+])
+
+/** Engine → shell, over the private port. */
+export const fromEnginePrivateSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('ready') }),
+  z.object({ type: z.literal('confirm'), confirmation: confirmationSchema }),
+  z.object({ type: z.literal('keyring-wrap'), id: z.int(), key: z.base64() }),
+  z.object({ type: z.literal('keyring-unwrap'), id: z.int(), wrapped: z.base64() }),
+  z.object({ type: z.literal('stopped') }),
+])
+
+/** Shell → engine, over the private port. */
+export const toEnginePrivateSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('confirm-answer'), id: z.string(), accepted: z.boolean() }),
+  z.object({ type: z.literal('keyring-answer'), id: z.int(), ok: z.boolean(), value: z.base64() }),
+  z.object({ type: z.literal('keyring-state'), available: z.boolean() }),
+  z.object({ type: z.literal('shut-down') }),
+])
+
+export type ToEngine = z.infer<typeof toEngineSchema>
+export type FromEnginePrivate = z.infer<typeof fromEnginePrivateSchema>
+export type ToEnginePrivate = z.infer<typeof toEnginePrivateSchema>
