@@ -77,3 +77,53 @@ export function isoSeconds(date: Date): string {
 export function formatPlural(count: number, one: string, many = `${one}s`): string {
   return `${formatCount(count)} ${count === 1 ? one : many}`
 }
+
+/** An age in its largest unit: `just now`, `18 m ago`, `6 h ago`, `4 d ago`. */
+export function formatAge(iso: string | Date, now: Date): string {
+  const seconds = Math.round((now.getTime() - new Date(iso).getTime()) / 1000)
+  if (seconds < 60) return 'just now'
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} m ago`
+  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ago`
+  return `${Math.floor(seconds / 86_400)} d ago`
+}
+
+/** A day near now: `today`, `Sun 22` in the last week, else `13 Nov` (UTC). */
+export function formatNearDay(iso: string | Date, now: Date): string {
+  const date = new Date(iso)
+  if (date.toISOString().slice(0, 10) === now.toISOString().slice(0, 10)) return 'today'
+  const age = now.getTime() - date.getTime()
+  return age >= 0 && age < 7 * 86_400_000 ? `${DAYS[date.getUTCDay()]} ${date.getUTCDate()}` : formatDay(date)
+}
+
+/** A moment near now: `today 03:01`, else `20 Nov 03:04` (UTC). */
+export function formatNearMoment(iso: string | Date, now: Date): string {
+  const date = new Date(iso)
+  const day = date.toISOString().slice(0, 10) === now.toISOString().slice(0, 10) ? 'today' : formatDay(date)
+  return `${day} ${formatClock(date)}`
+}
+
+/** `Mon`, by UTC. */
+export function formatWeekday(iso: string | Date): string {
+  return DAYS[new Date(iso).getUTCDay()] ?? ''
+}
+
+/** `Mon 30 Nov` (UTC). */
+export function formatWeekdayDay(iso: string | Date): string {
+  return `${formatWeekday(iso)} ${formatDay(iso)}`
+}
+
+/** `0.4 s`, `14 ms`: what a step took. */
+export function formatMilliseconds(milliseconds: number): string {
+  if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`
+  return milliseconds < 60_000 ? `${(milliseconds / 1000).toFixed(1)} s` : formatDuration(milliseconds / 1000)
+}
+
+/** `5.34 of 8.61 GB`: both in the unit of the total; counts as `12 of 80 files`. */
+export function formatAmount(done: number, total: number | null, unit: 'bytes' | 'rows' | 'files' | 'steps'): string {
+  if (unit !== 'bytes')
+    return total === null ? `${formatCount(done)} ${unit}` : `${formatCount(done)} of ${formatCount(total)} ${unit}`
+  if (total === null) return formatBytes(done)
+  const [doneAmount, doneUnit] = formatBytes(done).split(' ')
+  const [totalAmount, totalUnit] = formatBytes(total).split(' ')
+  return doneUnit === totalUnit ? `${doneAmount} of ${totalAmount} ${totalUnit}` : `${formatBytes(done)} of ${formatBytes(total)}`
+}

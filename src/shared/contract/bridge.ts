@@ -10,7 +10,7 @@ export interface ChooseFilesOptions {
   endings: string[]
 }
 
-/** What the preload puts at `window.desk`; the window reaches nothing else. Rejections carry AppErrorData in `error`. */
+/** What the preload puts at `window.desk`; the window reaches nothing else. A rejected call rejects with AppErrorData: class instances do not cross. */
 export interface DeskBridge {
   invoke<N extends ProcedureName>(name: N, input: ProcedureInput<N>): Promise<ProcedureOutput<N>>
   /** @returns a function that ends the subscription */
