@@ -7,6 +7,7 @@ import { splitBackupName } from '#shared/rotation.ts'
 import { syncFolder } from '../files/atomic.ts'
 import { PART_FIELDS, PART_KINDS } from './backup-index.ts'
 import type { FolderRepository } from './folder.ts'
+import { readIndexFile } from './index-file.ts'
 import { isPlainName, parseWorkName, partFileName, partName, showName } from './names.ts'
 import { type OnStep, partsFit, readIntent, rollBack, rollForward, type SlotIntent, writeIntent } from './slot-intent.ts'
 import type { BackupIndex, IndexEntry } from './types.ts'
@@ -116,7 +117,10 @@ export async function recoverSlots(folder: string, options: RecoveryOptions = {}
   for (const work of leftovers.filter(({ kind }) => kind === 'intent')) {
     if (!(await isCleared(work))) continue
     const intent = await readIntent(folder, work.file)
-    if (intent && (await partsFit(folder, intent))) {
+    // meanwhile the slot may have got a newer backup, whose files must not be overwritten
+    const present = (await readIndexFile(folder)).document.entries.get(work.base)
+    const isOutrun = intent !== null && present !== undefined && present.timestamp > intent.entry.timestamp
+    if (intent && !isOutrun && (await partsFit(folder, intent))) {
       await rollForward(folder, intent)
       recovered.finished.push(intent.name)
     } else if (intent) {

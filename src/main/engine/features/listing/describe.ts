@@ -1,0 +1,112 @@
+import {
+  compareForListing,
+  type IndexDocument,
+  isNamed,
+  PART_FIELDS,
+  PART_KINDS,
+} from '#engine/foundation/repository/backup-index.ts'
+import {
+  belongsTo,
+  INDEX_FILE,
+  isBackupFileName,
+  parsePartFile,
+  SERVER_INDEX_TEMPORARY,
+} from '#engine/foundation/repository/names.ts'
+import type { FileStat, IndexEntry } from '#engine/foundation/repository/types.ts'
+import { isoSeconds } from '#shared/format.ts'
+import type { BackupEntry, BackupKind, BackupPart, UnknownFile } from '#shared/model/backup.ts'
+import { slotOf, splitBackupName } from '#shared/rotation.ts'
+
+/** Where a backup or file was found. */
+export type Place = BackupEntry['repository']
+
+const MAX_SHOWN_NAME = 255
+
+/**
+ * The backups of an index in the server's own order, with its flags: a part is present when its field is neither
+ * absent nor null, whatever the files say. Source: docs/formats.md, "Backup directory".
+ * @param site null: not known (a folder); slots are then read from the names alone
+ */
+export function describeIndex(
+  document: IndexDocument,
+  files: Map<string, FileStat>,
+  place: Place,
+  site: string | null,
+): BackupEntry[] {
+  return [...document.entries].sort(compareForListing).map(([name, entry]) => describeEntry(name, entry, files, place, site))
+}
+
+function describeEntry(
+  name: string,
+  entry: IndexEntry,
+  files: Map<string, FileStat>,
+  place: Place,
+  site: string | null,
+): BackupEntry {
+  const slot = site === null ? (splitBackupName(name)?.slot ?? null) : slotOf(site, name)
+  return {
+    name,
+    timestamp: isoSeconds(new Date(entry.timestamp * 1000)),
+    is_encrypted: entry.is_encrypted === true,
+    is_database_present: isNamed(entry.database),
+    is_files_present: isNamed(entry.files),
+    is_config_files_present: isNamed(entry.config_files),
+    is_filestore_uploaded: entry.is_filestore_uploaded === true,
+    repository: place,
+    slot,
+    kind: kindOf(name, slot),
+    parts: describeParts(name, entry, files),
+    proof: null,
+  }
+}
+
+function describeParts(name: string, entry: IndexEntry, files: Map<string, FileStat>): BackupPart[] {
+  return PART_KINDS.flatMap((part) => {
+    const file: unknown = entry[PART_FIELDS[part].file]
+    if (!isNamed(file)) return []
+    const hash: unknown = entry[PART_FIELDS[part].hash]
+    const shown = (typeof file === 'string' ? file : (JSON.stringify(file) ?? '')).slice(0, MAX_SHOWN_NAME)
+    return [
+      {
+        part,
+        file: shown,
+        // the size of a file that is no part of this backup is nobody's business
+        size: belongsTo(name, file) ? (files.get(file)?.size ?? null) : null,
+        hash: typeof hash === 'string' && hash !== '' ? hash.slice(0, MAX_SHOWN_NAME) : null,
+        isEncrypted: shown.endsWith('.enc'),
+      },
+    ]
+  })
+}
+
+function kindOf(name: string, slot: string | null): BackupKind {
+  if (slot !== null) return slot.startsWith('w') ? 'weekly' : 'daily'
+  if (/-safety-/.test(name)) return 'safety'
+  if (/-pinned-/.test(name)) return 'pinned'
+  return 'other'
+}
+
+/** Files that the index does not name. `stale`: of a backup that the index has, or once had in a slot; else `foreign`. */
+export function describeUnknown(
+  document: IndexDocument,
+  files: Map<string, FileStat>,
+  place: Place,
+  site: string | null,
+): UnknownFile[] {
+  const named = new Set(
+    [...document.entries.values()].flatMap((entry) => PART_KINDS.map((kind): unknown => entry[PART_FIELDS[kind].file])),
+  )
+  const unknown: UnknownFile[] = []
+  for (const { name: file, size } of files.values()) {
+    if (file === INDEX_FILE || file === SERVER_INDEX_TEMPORARY || named.has(file)) continue
+    unknown.push({ repository: place, file, size, kind: isStale(file, document, site) ? 'stale' : 'foreign' })
+  }
+  return unknown.sort((a, b) => (a.file < b.file ? -1 : 1))
+}
+
+function isStale(file: string, document: IndexDocument, site: string | null): boolean {
+  if (!isBackupFileName(file)) return false
+  const name = parsePartFile(file)?.name ?? ''
+  if (document.texts.has(name)) return true
+  return site === null ? splitBackupName(name) !== null : slotOf(site, name) !== null
+}

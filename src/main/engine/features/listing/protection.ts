@@ -1,0 +1,88 @@
+import type { SiteStatus } from '#shared/contract/backups.ts'
+import { formatBytes, formatDuration, formatMoment } from '#shared/format.ts'
+import type { BackupEntry, BackupList, RepositoryName } from '#shared/model/backup.ts'
+import type { Job } from '#shared/model/job.ts'
+
+/** A night and two hours for a slow one. */
+export const FRESH_HOURS = 26
+/** Two nights missed. */
+export const LOST_HOURS = 50
+
+export interface Facts {
+  /** Backups that could bring the site back, newest first. */
+  good: BackupEntry[]
+  problems: BackupList['problems']
+  /** The site's backup jobs, newest first. */
+  jobs: Job[]
+  hasServer: boolean
+  now: Date
+}
+
+/**
+ * Protected: the newest good backup is under 26 h old, was verified to L1 or more, and there are fresh copies in two
+ * repositories of which one is off the server. Unprotected: it is over 50 h old, or there is none. Between: ageing.
+ * The reason is in full sentences and always there.
+ */
+export function judge(facts: Facts): Pick<SiteStatus, 'protection' | 'reason'> {
+  const { good, problems, now } = facts
+  const newest = good[0]
+  const trouble = [...unlistedReasons(problems), ...failureReason(facts)]
+  if (!newest) {
+    const unlisted = (['vault', 'server'] as const).filter((name) => isUnlisted(name, problems))
+    if (unlisted.length > 0) return { protection: 'unknown', reason: trouble.join(' ') }
+    return { protection: 'unprotected', reason: ['There is no good backup yet.', ...trouble].join(' ') }
+  }
+  const age = ageHours(newest, now)
+  const old = `The newest good backup is ${formatDuration(age * 3600)} old (${newest.name}, ${formatMoment(newest.timestamp)}).`
+  if (age > LOST_HOURS) return { protection: 'unprotected', reason: [old, ...trouble].join(' ') }
+  const reasons = [...(age >= FRESH_HOURS ? [old] : []), ...proofReason(facts), ...copiesReason(facts), ...trouble]
+  if (reasons.length > 0) return { protection: 'ageing', reason: reasons.join(' ') }
+  const size = formatBytes(newest.parts.reduce((sum, part) => sum + (part.size ?? 0), 0))
+  return {
+    protection: 'protected',
+    reason: `The newest backup is ${formatDuration(age * 3600)} old (${size}), verified, and there are copies in the vault and on the server.`,
+  }
+}
+
+export function ageHours(backup: BackupEntry, now: Date): number {
+  return (now.getTime() - new Date(backup.timestamp).getTime()) / 3_600_000
+}
+
+/** Whether a repository could not be listed at all. Trouble with single entries of its index does not count. */
+export function isUnlisted(name: RepositoryName, problems: BackupList['problems']): boolean {
+  return problems.some(({ repository, code }) => repository === name && !code.startsWith('index-entry-'))
+}
+
+function unlistedReasons(problems: BackupList['problems']): string[] {
+  return problems.filter(({ code }) => !code.startsWith('index-entry-')).map(({ message }) => message)
+}
+
+/** The newest job says it: a failure that a later backup made good is over. */
+function failureReason({ jobs }: Facts): string[] {
+  const last = jobs.find(({ state }) => state === 'done' || state === 'failed' || state === 'interrupted')
+  if (!last || last.state === 'done') return []
+  return [
+    `The last backup run ${last.state === 'failed' ? 'failed' : 'was interrupted'}: ${last.error?.message ?? 'the reason is not known.'}`,
+  ]
+}
+
+function proofReason({ good, now }: Facts): string[] {
+  const fresh = good.filter((backup) => ageHours(backup, now) < FRESH_HOURS)
+  const candidates = fresh.length > 0 ? fresh : good.slice(0, 1)
+  if (candidates.some(({ proof }) => proof !== null && proof.verdict === 'verified' && proof.level >= 1)) return []
+  const tried = candidates.some(({ proof }) => proof !== null)
+  return [tried ? 'It was not fully verified: some part could not be checked.' : 'It was not verified yet.']
+}
+
+function copiesReason({ good, problems, hasServer, now }: Facts): string[] {
+  const has = (name: RepositoryName) =>
+    good.some(
+      (backup) => backup.repository === name && (ageHours(backup, now) < FRESH_HOURS || backup.timestamp === good[0]?.timestamp),
+    )
+  const [vault, server] = [has('vault'), has('server')]
+  if (vault && server) return []
+  if (vault && !hasServer) return ['There is a copy in the vault only: the site has no server folder.']
+  if (vault)
+    return isUnlisted('server', problems) ? [] : ['There is a fresh copy in the vault only: the server’s backups are older.']
+  return isUnlisted('vault', problems) ? [] : ['There is a fresh copy on the server only: nothing recent is in the vault.']
+}
