@@ -20,8 +20,12 @@ function startOf(pid: number): string | null {
   }
 }
 
+export function identityOf(pid: number): ProcessIdentity {
+  return { pid, start: startOf(pid) }
+}
+
 export function ownIdentity(): ProcessIdentity {
-  return { pid: process.pid, start: startOf(process.pid) }
+  return identityOf(process.pid)
 }
 
 /** True while the very process of this identity runs. A zombie counts as gone. */
