@@ -1,0 +1,89 @@
+import type { Site } from '#shared/model/site.ts'
+import { chooseAndDecrypt } from './lib/decrypt-start.ts'
+import { backUp } from './lib/back-up.ts'
+import { checkNow } from './queries.ts'
+import { navigate, type Route, type SitePage, siteOf, useUi } from './stores/ui.ts'
+
+/** Something that the palette lists and a key may run. */
+export interface Command {
+  id: string
+  title: string
+  /** As shown: `Mod+K`. */
+  keys?: string
+  group: 'Go to' | 'Sites' | 'Actions'
+  run(): void
+}
+
+const SITE_PAGES: { tab: SitePage; label: string; key: string }[] = [
+  { tab: 'overview', label: 'Overview', key: 'O' },
+  { tab: 'backups', label: 'Backups', key: 'B' },
+  { tab: 'jobs', label: 'Jobs', key: 'J' },
+  { tab: 'settings', label: 'Settings', key: 'T' },
+]
+
+function go(id: string, title: string, to: Route, keys?: string): Command {
+  return { id, title, group: 'Go to', run: () => navigate(to), ...(keys === undefined ? {} : { keys }) }
+}
+
+/** Every command that works on what is shown now. */
+export function commandsFor(route: Route, sites: readonly Site[]): Command[] {
+  const chosen = siteOf(route)
+  const list: Command[] = []
+  if (chosen !== null) {
+    list.push({ id: 'backup', title: `Back up ${chosen} now`, keys: 'Mod+B', group: 'Actions', run: () => backUp(chosen, 'vault') })
+    for (const { tab, label, key } of SITE_PAGES) list.push(go(`page-${tab}`, `${chosen} · ${label}`, { page: 'site', site: chosen, tab }, `G ${key}`))
+  }
+  list.push(
+    { id: 'decrypt-choose', title: 'Choose files to decrypt…', group: 'Actions', run: () => void chooseAndDecrypt() },
+    { id: 'check-now', title: 'Check now', keys: 'F5', group: 'Actions', run: () => void checkNow() },
+    go('sites', 'All sites', { page: 'sites' }, 'Mod+0'),
+    go('decrypt', 'Decrypt files', { page: 'decrypt' }, 'Mod+D'),
+    go('jobs', 'All jobs', { page: 'jobs' }, 'Mod+J'),
+    go('add-site', 'Add a site…', { page: 'add-site' }),
+    go('preferences', 'Preferences', { page: 'preferences' }, 'Mod+,'),
+  )
+  sites.forEach((site, index) => {
+    const command: Command = { id: `site-${site.name}`, title: site.name, group: 'Sites', run: () => navigate({ page: 'site', site: site.name, tab: 'overview' }) }
+    list.push(index < 9 ? { ...command, keys: `Mod+${index + 1}` } : command)
+  })
+  return list
+}
+
+/** True while typing must not run commands. */
+export function isTyping(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && (target.isContentEditable || /^(?:INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
+}
+
+let pendingG = 0
+
+/** Runs the command of a key press, if there is one. */
+export function handleKey(event: KeyboardEvent, sites: readonly Site[]): void {
+  const { route, setPalette, paletteOpen, unlock } = useUi.getState()
+  if (unlock !== null || event.defaultPrevented) return
+  const mod = event.ctrlKey || event.metaKey
+  const run = (id: string) => commandsFor(route, sites).find((command) => command.id === id)?.run()
+  const take = (action: () => void) => {
+    event.preventDefault()
+    action()
+  }
+  if (mod && !event.altKey && !event.shiftKey) {
+    const key = event.key.toLowerCase()
+    if (key === 'k') return take(() => setPalette(!paletteOpen))
+    if (paletteOpen) return
+    const byKey: Record<string, string> = { '0': 'sites', b: 'backup', d: 'decrypt', j: 'jobs', ',': 'preferences' }
+    const site = /^[1-9]$/.test(key) ? sites[Number(key) - 1] : undefined
+    const id = site ? `site-${site.name}` : byKey[key]
+    if (id !== undefined) take(() => run(id))
+    return
+  }
+  if (paletteOpen || event.altKey) return
+  if (event.key === 'F5') return take(() => run('check-now'))
+  if (isTyping(event.target)) return
+  if (event.key === '/') return take(() => document.querySelector<HTMLInputElement>('input[data-filter-field], [data-filter-field] input')?.focus())
+  if (Date.now() - pendingG < 1500) {
+    const page = SITE_PAGES.find(({ key }) => key.toLowerCase() === event.key.toLowerCase())
+    pendingG = 0
+    if (page) return take(() => run(`page-${page.tab}`))
+  }
+  if (event.key.toLowerCase() === 'g') pendingG = Date.now()
+}

@@ -1,0 +1,13 @@
+import type { RepositoryName } from '#shared/model/backup.ts'
+import { callUnlocking } from '../queries.ts'
+import { showError } from './show-error.ts'
+
+/** Starts a backup of a site; into the server's folder the shell asks first, in its own window. */
+export async function backUp(site: string, to: RepositoryName, databaseOnly = false): Promise<string | null> {
+  try {
+    return (await callUnlocking('backups.create', { site, to, databaseOnly })).jobId
+  } catch (error) {
+    showError(error)
+    return null
+  }
+}

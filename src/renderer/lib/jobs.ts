@@ -1,0 +1,71 @@
+import { formatAmount, formatDuration, formatRate } from '#shared/format.ts'
+import { type Job, type JobKind, type JobPhase, type JobState, isJobActive } from '#shared/model/job.ts'
+
+export const KIND_WORD: Record<JobKind, string> = {
+  backup: 'Backup',
+  verify: 'Verify',
+  'restore-plan': 'Restore plan',
+  restore: 'Restore',
+  decrypt: 'Decrypt',
+  'demo-start': 'Demo site',
+  'demo-stop': 'Demo site',
+  'demo-reset': 'Demo site',
+  'demo-remove': 'Demo site',
+}
+
+export const STATE_WORD: Record<JobState, string> = {
+  queued: 'Queued',
+  running: 'Running',
+  waiting: 'Waiting',
+  done: 'Done',
+  failed: 'Failed',
+  cancelled: 'Cancelled',
+  interrupted: 'Interrupted',
+}
+
+/** `Reading files · 842 MB of 1.35 GB · 61.0 MB/s`. */
+export function phaseText(phase: JobPhase): string {
+  const parts = [phase.name]
+  if (phase.total !== null || phase.done > 0) parts.push(formatAmount(phase.done, phase.total, phase.unit))
+  if (phase.rate !== null && phase.rate > 0 && phase.unit !== 'steps') parts.push(formatRate(phase.rate, phase.unit))
+  return parts.filter((part) => part !== '').join(' · ')
+}
+
+export function timeLeftText(phase: JobPhase): string {
+  return phase.secondsLeft === null ? '' : `${formatDuration(phase.secondsLeft)} left`
+}
+
+/** 0 to 1, or null when the length is not known. */
+export function fraction(done: number, total: number | null): number | null {
+  if (total === null || total <= 0) return null
+  return Math.min(1, Math.max(0, done / total))
+}
+
+/** How long a job took or has been running, in seconds; null before it starts. */
+export function tookSeconds(job: Job, now: Date): number | null {
+  if (job.startedAt === null) return null
+  const end = job.endedAt ?? (isJobActive(job) ? now.toISOString() : null)
+  return end === null ? null : Math.max(0, (new Date(end).getTime() - new Date(job.startedAt).getTime()) / 1000)
+}
+
+/** What the job bar is about: a running job, else one that waits, else a failure that nobody looked at. */
+export function jobBarSubject(jobs: readonly Job[]): { job: Job; queued: number } | null {
+  const active = jobs.filter(isJobActive).sort((a, b) => a.createdAt.localeCompare(b.createdAt))
+  const subject =
+    active.find((job) => job.state === 'running') ?? active[0] ?? jobs.find((job) => !job.seen && (job.state === 'failed' || job.state === 'interrupted'))
+  if (!subject) return null
+  return { job: subject, queued: active.filter((job) => job !== subject).length }
+}
+
+export function newestFirst(jobs: Iterable<Job>): Job[] {
+  return [...jobs].sort((a, b) => b.createdAt.localeCompare(a.createdAt))
+}
+
+/** A single-line account of how a job ended. */
+export function outcomeText(job: Job): string {
+  if (job.state === 'interrupted') return 'The program ended while this ran. Nothing half-made was left in place.'
+  if (job.error) return job.error.message
+  if (job.state === 'waiting') return job.question ?? 'Waits for an answer'
+  if (job.phase && isJobActive(job)) return phaseText(job.phase)
+  return STATE_WORD[job.state]
+}

@@ -1,0 +1,84 @@
+import { create } from 'zustand'
+import type { RepositoryName } from '#shared/model/backup.ts'
+
+export type SitePage = 'overview' | 'backups' | 'jobs' | 'settings'
+
+export type Route =
+  | { page: 'sites' }
+  | { page: 'add-site' }
+  | { page: 'decrypt' }
+  | { page: 'jobs'; job?: string }
+  | { page: 'preferences' }
+  | { page: 'site'; site: string; tab: SitePage; job?: string }
+  | { page: 'restore'; site: string; name: string; timestamp: string; from?: RepositoryName }
+
+export interface Toast {
+  id: number
+  tone: 'ok' | 'bad'
+  text: string
+  show?: Route
+}
+
+interface UiState {
+  route: Route
+  navigate(route: Route): void
+  paletteOpen: boolean
+  setPalette(open: boolean): void
+  /** Site whose row is open in the sidebar even when another page is shown. */
+  toasts: readonly Toast[]
+  toast(toast: Omit<Toast, 'id'>): void
+  dismissToast(id: number): void
+  /** Set while the store of passwords must be opened before something goes on. */
+  unlock: { reason: string; done(unlocked: boolean): void } | null
+  askUnlock(reason: string): Promise<boolean>
+  closeUnlock(unlocked: boolean): void
+  /** True while a restore waits for the operator in the shell's own window. */
+  awaitingConfirmation: string | null
+  setAwaitingConfirmation(text: string | null): void
+}
+
+let nextToast = 1
+
+/** What the window shows. Kept in memory only. */
+export const useUi = create<UiState>()((set, get) => ({
+  route: { page: 'sites' },
+  navigate: (route) => set({ route, paletteOpen: false }),
+  paletteOpen: false,
+  setPalette: (paletteOpen) => set({ paletteOpen }),
+  toasts: [],
+  toast: (toast) => {
+    const id = nextToast++
+    set((state) => ({ toasts: [...state.toasts.slice(-2), { ...toast, id }] }))
+    setTimeout(() => get().dismissToast(id), 8000)
+  },
+  dismissToast: (id) => set((state) => ({ toasts: state.toasts.filter((toast) => toast.id !== id) })),
+  unlock: null,
+  askUnlock: (reason) =>
+    new Promise<boolean>((resolve) => {
+      // A second asker waits for the same dialog.
+      const earlier = get().unlock
+      set({
+        unlock: {
+          reason: earlier?.reason ?? reason,
+          done: (unlocked) => {
+            earlier?.done(unlocked)
+            resolve(unlocked)
+          },
+        },
+      })
+    }),
+  closeUnlock: (unlocked) => {
+    const { unlock } = get()
+    set({ unlock: null })
+    unlock?.done(unlocked)
+  },
+  awaitingConfirmation: null,
+  setAwaitingConfirmation: (awaitingConfirmation) => set({ awaitingConfirmation }),
+}))
+
+export const navigate = (route: Route) => useUi.getState().navigate(route)
+
+/** The site that the sidebar opens. */
+export function siteOf(route: Route): string | null {
+  return route.page === 'site' || route.page === 'restore' ? route.site : null
+}
