@@ -1,4 +1,5 @@
 import { reapEmbedded } from './features/demo/index.ts'
+import { removePartsOfInterruptedJob } from './features/encryption/index.ts'
 import { recoverInterruptedRestores } from './features/restore/index.ts'
 import type { EngineContext } from './foundation/context.ts'
 import type { JobQueue } from './foundation/jobs/jobs.ts'
@@ -12,7 +13,10 @@ import { recoverSlots } from './foundation/repository/slot-writer.ts'
 export async function recoverInterruptedWork(context: EngineContext, jobs: JobQueue): Promise<void> {
   const { log, sites, locks } = context
   const interrupted = await jobs.sweep()
-  for (const job of interrupted) log.warn('job was interrupted', { job: job.id, kind: job.kind, site: job.site })
+  for (const job of interrupted) {
+    log.warn('job was interrupted', { job: job.id, kind: job.kind, site: job.site })
+    await attempt(context, `part files of job ${job.id}`, () => removePartsOfInterruptedJob(job))
+  }
   await attempt(context, 'clusters of dead programs', () => reapEmbedded(context))
   for (const { site } of (await sites.list()).sites) {
     const lock = await locks.tryAcquire(`site:${site.name}`)
