@@ -1,0 +1,256 @@
+import { rm } from 'node:fs/promises'
+import type { EngineContext } from '#engine/foundation/context.ts'
+import type { JobContext, JobHandle } from '#engine/foundation/jobs/types.ts'
+import type { FolderRepository } from '#engine/foundation/repository/folder.ts'
+import { partFileName } from '#engine/foundation/repository/names.ts'
+import { openRepository } from '#engine/foundation/repository/open.ts'
+import { writeSlot } from '#engine/foundation/repository/slot-writer.ts'
+import type { BackupIndex } from '#engine/foundation/repository/types.ts'
+import { AppError } from '#shared/errors.ts'
+import { formatBytes, formatPlural, isoSeconds } from '#shared/format.ts'
+import type { PartKind, RepositoryName } from '#shared/model/backup.ts'
+import type { Site } from '#shared/model/site.ts'
+import { estimatedBackupBytes, requireFreeSpace } from './free-space.ts'
+import { checkPart } from './part-check.ts'
+import { type BackupProblem, openPartSources, type PartSource } from './part-sources.ts'
+import { type StoredPart, writePart } from './part-writer.ts'
+import { chooseName, unixSeconds } from './slot-choice.ts'
+
+/** Problems that a result lists one by one; a folder full of links must not fill the journal. */
+const LISTED_PROBLEMS = 200
+
+export interface BackupRequest {
+  site: string
+  to: RepositoryName
+  /** Leaves the media out; the configuration goes along, as the server does. */
+  databaseOnly: boolean
+}
+
+export interface BackupResult {
+  name: string
+  /** ISO UTC to the second: the backup's start. */
+  timestamp: string
+  repository: RepositoryName
+  /** Bytes as stored, and the lower-case hex SHA-256 of the stored file. */
+  parts: { part: PartKind; file: string; size: number; hash: string }[]
+  /** What is not, or not wholly, in it: the first 200. */
+  problems: BackupProblem[]
+  problemCount: number
+  seconds: number
+}
+
+/** A part whose file is complete and still has the name of a file for the making. */
+interface MadePart extends StoredPart {
+  part: PartKind
+  file: string
+  path: string
+}
+
+/**
+ * Backs a site up now, as a job that holds the site. All parts are made and read back to the end before anything of
+ * the repository changes; whatever fails, and a cancel, leaves it exactly as it was.
+ * Source: docs/formats.md, "Backup directory".
+ *
+ * The job fails with AppError `encryption-no-password`, `no-server`, `scheme-conflict`, `slot-newer`, `disk-full`,
+ * `media-unreadable`, `part-unreadable`, those of the dump, the connection and the repository.
+ */
+export function startBackup(context: EngineContext, request: BackupRequest): JobHandle<BackupResult> {
+  return context.jobs.start({
+    kind: 'backup',
+    title: `Backing up ${request.site}`,
+    site: request.site,
+    holds: [`site:${request.site}`],
+    run: (job) => backUp(context, request, job),
+  })
+}
+
+async function backUp(context: EngineContext, request: BackupRequest, job: JobContext): Promise<BackupResult> {
+  const start = new Date()
+  const site = await context.sites.get(request.site)
+  const password = await encryptionPassword(context, site)
+  const target = await openRepository(context, site, request.to)
+  const lease = await target.lease(job.signal)
+  const problems = new ProblemList(job)
+  const made: string[] = []
+  try {
+    const name = chooseName(site, start, request.to, await readIndexes(context, site, request.to, job))
+    const parts = await makeParts({ context, site, request, job, password, target, name, problems, made })
+    await checkParts(parts, { context, job, password })
+    job.signal.throwIfAborted()
+    job.phase('Putting it in place', null, 'steps')
+    await writeSlot(target, {
+      jobId: job.id,
+      name,
+      timestamp: unixSeconds(start),
+      parts: parts.map(({ part, hash, size }) => ({ kind: part, sha256: hash, size })),
+      isEncrypted: password !== null,
+    })
+    context.emit({ type: 'backups-changed', site: site.name })
+    job.log(`Made ${name} in ${target.place}: ${formatPlural(parts.length, 'part')}, ${formatBytes(totalSize(parts))}.`)
+    return {
+      name,
+      timestamp: isoSeconds(start),
+      repository: request.to,
+      parts: parts.map(({ part, file, size, hash }) => ({ part, file, size, hash })),
+      problems: problems.listed,
+      problemCount: problems.count,
+      seconds: (Date.now() - start.getTime()) / 1000,
+    }
+  } catch (error) {
+    // a slot that can only go forward still needs its files: the next start finishes it
+    const isPending = error instanceof AppError && error.code === 'slot-index-pending'
+    if (!isPending) await removeFiles(made, job)
+    throw error
+  } finally {
+    await lease.release()
+  }
+}
+
+async function removeFiles(paths: string[], job: JobContext): Promise<void> {
+  for (const path of paths) {
+    await rm(path, { force: true }).catch((error: Error) => {
+      job.log(`${path} could not be removed (${error.message}); the next backup removes it.`)
+    })
+  }
+}
+
+/** @throws AppError `encryption-no-password`: a site that wants encryption is never backed up in clear */
+async function encryptionPassword(context: EngineContext, site: Site): Promise<string | null> {
+  if (!site.encryption?.enabled) return null
+  const password = await context.sites.encryptionPassword(site)
+  if (password) return password
+  throw new AppError(
+    'encryption-no-password',
+    `Backups of ${site.name} are to be encrypted, but no password for that is stored. Nothing was written.`,
+    { hint: 'Store a password, or switch encryption off, in the site’s settings.', details: { site: site.name } },
+  )
+}
+
+/** The index of the target must be readable; that of a server which only tells the rotation need not be. */
+async function readIndexes(
+  context: EngineContext,
+  site: Site,
+  to: RepositoryName,
+  job: JobContext,
+): Promise<{ server: BackupIndex | null; own: BackupIndex }> {
+  const readIndex = async (name: RepositoryName) => (await openRepository(context, site, name)).readIndex()
+  const tolerate = (name: RepositoryName) => (error: unknown) => {
+    job.log(`The rotation does not take the index of the ${name} into account: ${(error as Error).message}`)
+    return null
+  }
+  if (to === 'server') {
+    const own = await readIndex('vault').catch(tolerate('vault'))
+    return { server: await readIndex('server'), own: own ?? new Map() }
+  }
+  const server = site.server ? await readIndex('server').catch(tolerate('server')) : null
+  return { server, own: await readIndex('vault') }
+}
+
+interface Making {
+  context: EngineContext
+  site: Site
+  request: BackupRequest
+  job: JobContext
+  password: string | null
+  target: FolderRepository
+  name: string
+  problems: ProblemList
+  /** Paths of the files that were begun, for clearing away. */
+  made: string[]
+}
+
+async function makeParts(making: Making): Promise<MadePart[]> {
+  const { context, site, request, job, target, problems } = making
+  job.phase('Looking at what there is to back up', null, 'files')
+  let current: PartSource | null = null
+  let read = 0
+  const sources = await openPartSources(site, await context.sites.connection(site), {
+    databaseOnly: request.databaseOnly,
+    signal: job.signal,
+    onProgress(bytes) {
+      job.advance(bytes)
+      read += bytes
+      if (current) job.item(current.part, { done: read })
+    },
+    onProblem: (problem) => problems.add(problem),
+  })
+  try {
+    for (const { part, bytes } of sources) {
+      const file = partFileName(part, making.name, making.password !== null)
+      job.item(part, { name: file, state: 'waiting', total: bytes })
+    }
+    await requireFreeSpace(target.folder, estimatedBackupBytes(plainBytes(sources)))
+    const parts: MadePart[] = []
+    for (const source of sources) {
+      current = source
+      read = 0
+      parts.push(await makePart(source, making))
+    }
+    return parts
+  } finally {
+    for (const { stream } of sources) stream.destroy()
+  }
+}
+
+async function makePart(source: PartSource, { context, job, password, target, name, made }: Making): Promise<MadePart> {
+  const { part } = source
+  const file = partFileName(part, name, password !== null)
+  job.phase(source.phase, source.bytes, 'bytes')
+  job.item(part, { state: 'running' })
+  const { path, handle } = await target.createPart(file, job.id)
+  made.push(path)
+  const stored = await writePart(source.stream, handle, {
+    password,
+    compression: source.compression,
+    workers: context.workers,
+    signal: job.signal,
+  })
+  const detail = `${formatBytes(stored.size)} stored, ${formatBytes(stored.plainSize)} unpacked`
+  job.item(part, { detail, done: stored.plainSize, total: stored.plainSize, facts: { size: stored.size, hash: stored.hash } })
+  return { part, file, path, ...stored }
+}
+
+/** Nothing is put in place that could not be read back from the disk to its end. */
+async function checkParts(
+  parts: MadePart[],
+  { context, job, password }: Pick<Making, 'context' | 'job' | 'password'>,
+): Promise<void> {
+  job.phase('Checking what was written', totalSize(parts), 'bytes')
+  for (const made of parts) {
+    await checkPart(made.path, made.part, made, {
+      password,
+      workers: context.workers,
+      signal: job.signal,
+      onProgress: (bytes) => job.advance(bytes),
+    })
+    job.item(made.part, { state: 'done' })
+  }
+}
+
+function plainBytes(sources: PartSource[]): { database: number; media: number; config: number } {
+  const bytesOf = (part: PartKind) => sources.find((source) => source.part === part)?.bytes ?? 0
+  return { database: bytesOf('database'), media: bytesOf('files'), config: bytesOf('config') }
+}
+
+function totalSize(parts: { size: number }[]): number {
+  return parts.reduce((sum, { size }) => sum + size, 0)
+}
+
+/** Counts all problems, keeps the first ones. */
+class ProblemList {
+  readonly listed: BackupProblem[] = []
+  count = 0
+  readonly #job: JobContext
+
+  constructor(job: JobContext) {
+    this.#job = job
+  }
+
+  add(problem: BackupProblem): void {
+    this.count += 1
+    if (this.count > LISTED_PROBLEMS) return
+    this.listed.push(problem)
+    this.#job.log(`${problem.path}: ${problem.text}`)
+    if (this.count === LISTED_PROBLEMS) this.#job.log('Further problems are counted only.')
+  }
+}

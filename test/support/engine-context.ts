@@ -1,0 +1,62 @@
+import { workerFile } from '#engine/foundation/bundles.ts'
+import type { EngineContext } from '#engine/foundation/context.ts'
+import { openHome } from '#engine/foundation/home.ts'
+import { type JobQueue, openJobs } from '#engine/foundation/jobs/jobs.ts'
+import { openLocks } from '#engine/foundation/locks.ts'
+import { openLog } from '#engine/foundation/log.ts'
+import { openPreferences } from '#engine/foundation/settings/preferences.ts'
+import { openSecrets } from '#engine/foundation/settings/secrets.ts'
+import { openSites } from '#engine/foundation/settings/sites.ts'
+import { createWorkers } from '#engine/foundation/workers.ts'
+import type { EngineEvent } from '#shared/contract/events.ts'
+
+export interface TestContext {
+  context: EngineContext
+  jobs: JobQueue
+  /** What went out so far. */
+  events: EngineEvent[]
+  close(): Promise<void>
+}
+
+/** The real foundation on a home folder; secrets by name instead of a store with a passphrase. Confirms everything. */
+export async function openTestContext(
+  home: string,
+  options: { secrets?: Record<string, string>; onEvent?: (event: EngineEvent) => void } = {},
+): Promise<TestContext> {
+  const events: EngineEvent[] = []
+  const emit = (event: EngineEvent) => {
+    events.push(event)
+    options.onEvent?.(event)
+  }
+  const places = await openHome(home)
+  const log = openLog(places.logs, 'test')
+  const locks = openLocks(places.locks, 'test')
+  const secrets = openSecrets({ file: places.secretsFile, locks })
+  secrets.addSource(async (name) => options.secrets?.[name] ?? null)
+  const jobs = openJobs({ folder: places.jobs, locks, log, program: 'test', emit: (job) => emit({ type: 'job', job }) })
+  const workers = createWorkers({ file: workerFile() })
+  const context: EngineContext = {
+    home: places,
+    log,
+    locks,
+    jobs,
+    sites: openSites({ home: places, locks, secrets, onChange: () => {} }),
+    secrets,
+    preferences: openPreferences(places.settingsFile, locks),
+    workers,
+    confirm: async () => true,
+    emit,
+    program: 'test',
+    version: '0.0.0',
+  }
+  return {
+    context,
+    jobs,
+    events,
+    async close() {
+      await jobs.close()
+      await workers.close()
+      await log.flush()
+    },
+  }
+}
