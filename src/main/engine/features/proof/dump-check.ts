@@ -1,0 +1,46 @@
+import { formatBytes } from '#shared/format.ts'
+import { type ContentCheck, ContentProblem } from './content-problem.ts'
+
+const EDGE_BYTES = 4096
+const FIRST_LINE = '-- PostgreSQL database dump'
+const LAST_LINE = '-- PostgreSQL database dump complete'
+
+/** Tells whether a script is a whole plain dump: it starts as pg_dump's do, and its completion line is its last word. */
+export class DumpCheck implements ContentCheck {
+  #head = Buffer.alloc(0)
+  #tail = Buffer.alloc(0)
+  #bytes = 0
+
+  write(chunk: Buffer): void {
+    this.#bytes += chunk.length
+    if (this.#head.length < EDGE_BYTES) {
+      this.#head = Buffer.concat([this.#head, chunk.subarray(0, EDGE_BYTES - this.#head.length)])
+      if (this.#head.length === EDGE_BYTES) this.#checkStart()
+    }
+    // a copy, so that the large chunk can go
+    this.#tail = Buffer.concat([this.#tail, chunk.subarray(-EDGE_BYTES)]).subarray(-EDGE_BYTES)
+  }
+
+  end(): string {
+    this.#checkStart()
+    const last = this.#tail
+      .toString('latin1')
+      .split('\n')
+      .findLast((line) => !mayFollowEnd(line))
+    if (last !== LAST_LINE) throw new ContentProblem('the dump is cut: its completion line is not its last line')
+    return `${formatBytes(this.#bytes)} of SQL up to the completion line`
+  }
+
+  #checkStart(): void {
+    const first = this.#head
+      .toString('latin1')
+      .split('\n')
+      .find((line) => line !== '' && line !== '--')
+    if (first !== FIRST_LINE) throw new ContentProblem('the content does not start as a dump of pg_dump does')
+  }
+}
+
+/** Lines that may follow the completion line: newer versions of pg_dump close their restriction there. */
+function mayFollowEnd(line: string): boolean {
+  return line === '' || line === '--' || line.startsWith('\\unrestrict ')
+}

@@ -1,0 +1,127 @@
+import { createHash } from 'node:crypto'
+import { Readable } from 'node:stream'
+import { decryptStream } from '#engine/features/encryption/index.ts'
+import type { Repository } from '#engine/foundation/repository/types.ts'
+import type { Workers } from '#engine/foundation/workers.ts'
+import { AppError } from '#shared/errors.ts'
+import type { PartKind } from '#shared/model/backup.ts'
+import { type ContentCheck, ContentProblem } from './content-problem.ts'
+import { DumpCheck } from './dump-check.ts'
+import { GunzipReader } from './gunzip-reader.ts'
+import { TarWalk } from './tar-walk.ts'
+
+const CHUNK_BYTES = 256 * 1024
+
+/** What reading a part once from its first to its last byte gave. */
+export interface PartReading {
+  /** SHA-256 of the file as stored. */
+  storedHash: string
+  /** SHA-256 of the decrypted content; null: it is not encrypted, or could not be decrypted. */
+  plainHash: string | null
+  /** Why an encrypted part could not be decrypted; null: it could, or needed not. */
+  locked: { code: 'no-password' | 'wrong-password' | 'damaged'; reason: string } | null
+  /** Which of the passwords fitted; null: none was needed or fitted. */
+  passwordIndex: number | null
+  content: { problem: string } | { finding: string } | null
+}
+
+export interface ReadPartOptions {
+  repository: Repository
+  file: string
+  version: string
+  part: PartKind
+  /** Whether to unpack the content; else it is only hashed. */
+  unpack: boolean
+  passwords: readonly string[]
+  workers: Workers
+  signal?: AbortSignal
+  onBytes: (bytes: number) => void
+}
+
+/**
+ * Reads a part in one pass: SHA-256 of what is stored and of what is decrypted, and the content to its end.
+ * @throws AppError `cancelled`, `changed-while-reading`, `not-found`, or an error of the file system
+ */
+export async function readPart(options: ReadPartOptions): Promise<PartReading> {
+  return options.file.endsWith('.enc') ? readEncrypted(options) : readPlain(options)
+}
+
+async function readPlain(options: ReadPartOptions): Promise<PartReading> {
+  const stored = createHash('sha256')
+  const source = await openSource(options)
+  const content = await readContent(source, options, (chunk) => {
+    stored.update(chunk)
+    options.onBytes(chunk.length)
+  })
+  return { storedHash: stored.digest('hex'), plainHash: null, locked: null, passwordIndex: null, content }
+}
+
+async function readEncrypted(options: ReadPartOptions): Promise<PartReading> {
+  const stored = createHash('sha256')
+  let counted = 0
+  const source = await openSource(options)
+  async function* hashed(): AsyncGenerator<Buffer> {
+    for await (const chunk of source) {
+      stored.update(chunk)
+      counted += chunk.length
+      options.onBytes(chunk.length)
+      yield chunk
+    }
+  }
+  try {
+    const { plain, passwordIndex } = await decryptStream(
+      Readable.from(hashed(), { objectMode: false, highWaterMark: CHUNK_BYTES }),
+      options.passwords,
+      { workers: options.workers, ...(options.signal ? { signal: options.signal } : {}) },
+    )
+    const decrypted = createHash('sha256')
+    const content = await readContent(plain, options, (chunk) => decrypted.update(chunk))
+    return { storedHash: stored.digest('hex'), plainHash: decrypted.digest('hex'), locked: null, passwordIndex, content }
+  } catch (error) {
+    const locked = lockedReason(error)
+    if (!locked) throw error
+    // what was counted in vain is taken back
+    options.onBytes(-counted)
+    const { storedHash } = await readPlain({ ...options, unpack: false })
+    return { storedHash, plainHash: null, locked, passwordIndex: null, content: null }
+  } finally {
+    source.destroy()
+  }
+}
+
+function lockedReason(error: unknown): PartReading['locked'] {
+  if (!(error instanceof AppError)) return null
+  if (error.code === 'no-password') return { code: error.code, reason: 'no password' }
+  if (error.code === 'wrong-password') return { code: error.code, reason: 'no password fits' }
+  if (error.code === 'not-a-backup' || error.code === 'ends-too-early') return { code: 'damaged', reason: error.message }
+  return null
+}
+
+function openSource({ repository, file, version, signal }: ReadPartOptions): Promise<Readable> {
+  return repository.read(file, { ifVersion: version, ...(signal ? { signal } : {}) })
+}
+
+async function readContent(
+  source: Readable,
+  { unpack, part, signal }: ReadPartOptions,
+  onChunk: (chunk: Buffer) => void,
+): Promise<PartReading['content']> {
+  const reader = unpack ? new GunzipReader(checkFor(part)) : null
+  try {
+    for await (const chunk of source) {
+      signal?.throwIfAborted()
+      onChunk(chunk)
+      await reader?.write(chunk)
+    }
+    return reader ? { finding: await reader.end() } : null
+  } catch (error) {
+    if (error instanceof ContentProblem) return { problem: error.message }
+    throw error
+  } finally {
+    reader?.destroy()
+  }
+}
+
+function checkFor(part: PartKind): ContentCheck {
+  return part === 'database' ? new DumpCheck() : new TarWalk()
+}

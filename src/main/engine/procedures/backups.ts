@@ -1,0 +1,50 @@
+import { randomUUID } from 'node:crypto'
+import type { backups as area } from '#shared/contract/backups.ts'
+import { AppError } from '#shared/errors.ts'
+import { startBackup } from '../features/backup/index.ts'
+import { listBackups, listFolder, overview } from '../features/listing/index.ts'
+import { startVerify, startVerifyFolder } from '../features/proof/index.ts'
+import type { EngineContext } from '../foundation/context.ts'
+import { serverBackupFolder } from '../foundation/repository/open.ts'
+import type { Handlers } from '../router.ts'
+
+export function backupsProcedures(context: EngineContext): Handlers<typeof area> {
+  return {
+    'backups.list': async ({ site, in: where }) => listBackups(context, await context.sites.get(site), where),
+    'backups.listFolder': ({ folder }) => listFolder(folder),
+    'backups.overview': async () => ({ sites: await overview(context) }),
+    'backups.create': async ({ site, to, databaseOnly }) => {
+      if (to === 'server') await confirmServerBackup(context, site)
+      return { jobId: startBackup(context, { site, to, databaseOnly }).id }
+    },
+    'backups.verify': async (request) => ({ jobId: (await startVerify(context, request)).id }),
+    'backups.verifyFolder': async (request) => ({ jobId: (await startVerifyFolder(context, request)).id }),
+  }
+}
+
+/** A backup into the server's folder replaces a slot there. In the terminal the command itself says so. */
+async function confirmServerBackup(context: EngineContext, name: string): Promise<void> {
+  if (context.program !== 'window') return
+  const site = await context.sites.get(name)
+  const id = randomUUID()
+  const confirmed = await context.confirm({
+    id,
+    title: 'Back up onto the server',
+    question: `Back up ${name} into the server’s folder of ${name}?`,
+    text: 'The server lists this backup with its own, and restores from it.',
+    facts: [
+      { label: 'Replaced', text: 'The older backup in the slot of today, if there is one.' },
+      { label: 'Written', text: `One backup in ${serverBackupFolder(site) ?? 'the server’s folder'}.` },
+      { label: 'Stays', text: 'The live site, and every other backup.' },
+      { label: 'Way back', text: 'None for the replaced backup; copies elsewhere stay.' },
+    ],
+    typedName: name,
+    action: `Back up ${name} onto the server`,
+    planLabel: `Request ${id.slice(0, 8).toUpperCase()}, valid once`,
+  })
+  if (!confirmed) {
+    throw new AppError('not-confirmed', 'Not confirmed. Nothing was changed.', {
+      hint: 'A backup into the vault needs no confirmation.',
+    })
+  }
+}
