@@ -1,0 +1,5 @@
+export type { DumpFacts, DumpOptions, SchemaDump } from './dump-schema.ts'
+export { dumpSchema } from './dump-schema.ts'
+export type { UnsupportedObject } from './errors.ts'
+export type { TableRowCount } from './estimate.ts'
+export { countRows, estimateDumpBytes } from './estimate.ts'
