@@ -47,7 +47,7 @@ const OBJECTS = `
            pg_catalog.acldefault(CASE c.relkind WHEN 'S' THEN 's'::"char" ELSE 'r'::"char" END, c.relowner)
     FROM pg_catalog.pg_class c WHERE c.relnamespace = $1 AND c.relacl IS NOT NULL
     UNION ALL
-    SELECT 'pg_class', a.attrelid, a.attnum, pg_catalog.pg_get_userbyid(c.relowner), a.attacl, '{}'::aclitem[]
+    SELECT 'pg_class', a.attrelid, a.attnum, pg_catalog.pg_get_userbyid(c.relowner), a.attacl, pg_catalog.acldefault('c', c.relowner)
     FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
     WHERE c.relnamespace = $1 AND a.attacl IS NOT NULL AND NOT a.attisdropped
     UNION ALL
@@ -114,6 +114,7 @@ function grantStatements(target: GrantTarget, rows: readonly GrantRow[]): string
   })
 }
 
+// A column has no privileges of its own by default, nor has a schema: acldefault('c') is an empty list that aclexplode accepts.
 interface DefaultRow extends GrantRow {
   kind: string
 }
@@ -125,7 +126,7 @@ export async function readDefaultPrivileges(snapshot: Snapshot): Promise<DumpNod
   const { rows } = await snapshot.client.query<DefaultRow>(
     `WITH objects AS (
        SELECT 'pg_default_acl' AS catalogue, d.oid, 0 AS sub, pg_catalog.pg_get_userbyid(d.defaclrole) AS owner,
-              d.defaclacl AS acl, '{}'::aclitem[] AS base
+              d.defaclacl AS acl, pg_catalog.acldefault('c', d.defaclrole) AS base
        FROM pg_catalog.pg_default_acl d WHERE d.defaclnamespace = $1
      ), differences AS (${DIFFERENCE})
      SELECT differences.*, d.defaclobjtype::text AS kind FROM differences JOIN pg_catalog.pg_default_acl d USING (oid)`,
