@@ -2,6 +2,7 @@ import { workerFile } from '#engine/foundation/bundles.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
 import { openHome } from '#engine/foundation/home.ts'
 import { type JobQueue, openJobs } from '#engine/foundation/jobs/jobs.ts'
+import type { JobContext } from '#engine/foundation/jobs/types.ts'
 import { openLocks } from '#engine/foundation/locks.ts'
 import { openLog } from '#engine/foundation/log.ts'
 import { openPreferences } from '#engine/foundation/settings/preferences.ts'
@@ -58,5 +59,20 @@ export async function openTestContext(
       await workers.close()
       await log.flush()
     },
+  }
+}
+
+/** The same context, whose jobs tell each phase before they enter it; events alone come too late for short phases. */
+export function withPhases(context: EngineContext, onPhase: (name: string, jobId: string) => void): EngineContext {
+  const told = (job: JobContext): JobContext => ({
+    ...job,
+    phase(name, total, unit) {
+      job.phase(name, total, unit)
+      onPhase(name, job.id)
+    },
+  })
+  return {
+    ...context,
+    jobs: { ...context.jobs, start: (spec) => context.jobs.start({ ...spec, run: (job) => spec.run(told(job)) }) },
   }
 }

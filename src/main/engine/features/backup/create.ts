@@ -173,7 +173,10 @@ async function makeParts(making: Making): Promise<MadePart[]> {
       if (current) job.item(current.part, { done: read })
     },
     onProblem: (problem) => problems.add(problem),
+    onNote: (text) => job.log(text),
   })
+  // a part whose turn has not come can fail already; whoever reads it then finds out
+  for (const { stream } of sources) stream.on('error', () => {})
   try {
     for (const { part, bytes } of sources) {
       const file = partFileName(part, making.name, making.password !== null)

@@ -25,6 +25,8 @@ export interface SourceOptions {
   /** Uncompressed bytes read. */
   onProgress: (bytes: number) => void
   onProblem: (problem: BackupProblem) => void
+  /** What the database's dump leaves to the database, for the job's log. */
+  onNote: (text: string) => void
 }
 
 /** Something that is not, or not wholly, in a backup that was made. */
@@ -42,6 +44,7 @@ export async function openPartSources(site: Site, connection: PostgresConnection
   const { signal, onProgress } = options
   const files = await openFileSources(site, options)
   const dump = await dumpSchema({ connection, schema: site.database.schema, signal, onProgress })
+  for (const note of dump.facts.notes) options.onNote(note)
   return [
     { part: 'database', phase: 'Reading the database', bytes: dump.estimate, compression: 7, stream: dump.stream },
     ...files,
