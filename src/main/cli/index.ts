@@ -12,8 +12,6 @@ import { EXIT, exitCodeOf, type Outcome, wrongUse } from './exit.ts'
 import { type CommonOptions, openSession, type Session } from './session.ts'
 import { processTerminal, type Terminal } from './terminal.ts'
 
-declare const __APP_VERSION__: string
-
 /** The first SIGINT cancels cleanly; a second one ends at once. */
 function interruptSignal(): AbortSignal {
   const controller = new AbortController()

@@ -1,0 +1,60 @@
+import { builtinModules } from 'node:module'
+import { resolve } from 'node:path'
+import react from '@vitejs/plugin-react'
+import { defineConfig } from 'electron-vite'
+import manifest from './package.json' with { type: 'json' }
+
+const define = { __APP_VERSION__: JSON.stringify(manifest.version) }
+const external = ['electron', 'pg-native', /^node:/, ...builtinModules]
+
+// Everything is bundled but the embedded databases: the packaged app has no node_modules to look into.
+export default defineConfig({
+  main: {
+    define,
+    build: {
+      externalizeDeps: false,
+      target: 'node20',
+      outDir: 'out/main',
+      minify: false,
+      rollupOptions: {
+        external,
+        input: {
+          index: resolve('src/main/index.ts'),
+          engine: resolve('src/main/engine/engine.ts'),
+          worker: resolve('src/main/engine/worker.ts'),
+          zbd: resolve('src/main/cli/index.ts'),
+        },
+        output: { format: 'es', entryFileNames: '[name].js', chunkFileNames: 'chunks/[name]-[hash].js' },
+      },
+    },
+  },
+  preload: {
+    define,
+    build: {
+      externalizeDeps: false,
+      target: 'node20',
+      outDir: 'out/preload',
+      minify: false,
+      rollupOptions: {
+        external: ['electron'],
+        input: { preload: resolve('src/main/preload.ts'), confirm: resolve('src/main/shell/confirm-preload.ts') },
+        // a sandboxed preload is one CommonJS file
+        output: { format: 'cjs', entryFileNames: '[name].cjs' },
+      },
+    },
+  },
+  renderer: {
+    root: 'src/renderer',
+    define,
+    plugins: [react()],
+    build: {
+      target: 'chrome130',
+      outDir: resolve('out/renderer'),
+      // the page's CSP names no data: scripts, and files are local: nothing is won by inlining
+      assetsInlineLimit: 0,
+      rollupOptions: {
+        input: { index: resolve('src/renderer/index.html'), confirm: resolve('src/renderer/confirm/confirm.html') },
+      },
+    },
+  },
+})

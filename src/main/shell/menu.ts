@@ -1,0 +1,51 @@
+import { app, Menu, type MenuItemConstructorOptions } from 'electron'
+import type { WindowCommand } from '#shared/contract/bridge.ts'
+
+/**
+ * The native menu. Its items run the window's own commands by id. The page handles the keys itself, so that one
+ * place decides what a key does; here they are shown only.
+ */
+export function installMenu(send: (command: WindowCommand) => void): void {
+  const item = (label: string, command: string, accelerator?: string): MenuItemConstructorOptions => ({
+    label,
+    click: () => send({ command }),
+    ...(accelerator ? { accelerator, registerAccelerator: false } : {}),
+  })
+  const isMac = process.platform === 'darwin'
+  const template: MenuItemConstructorOptions[] = [
+    ...(isMac ? [{ role: 'appMenu' } satisfies MenuItemConstructorOptions] : []),
+    {
+      label: '&File',
+      submenu: [
+        item('Add a site…', 'add-site'),
+        item('Choose files to decrypt…', 'decrypt-choose'),
+        { type: 'separator' },
+        item('Preferences', 'preferences', 'CmdOrCtrl+,'),
+        { type: 'separator' },
+        isMac ? { role: 'close' } : { role: 'quit' },
+      ],
+    },
+    { role: 'editMenu' },
+    {
+      label: '&Site',
+      submenu: [item('Back up now', 'backup', 'CmdOrCtrl+B'), item('Check now', 'check-now', 'F5')],
+    },
+    {
+      label: '&View',
+      submenu: [
+        item('All sites', 'sites', 'CmdOrCtrl+0'),
+        item('Decrypt files', 'decrypt', 'CmdOrCtrl+D'),
+        item('All jobs', 'jobs', 'CmdOrCtrl+J'),
+        item('Command palette', 'palette', 'CmdOrCtrl+K'),
+        { type: 'separator' },
+        { role: 'resetZoom' },
+        { role: 'zoomIn' },
+        { role: 'zoomOut' },
+        { role: 'togglefullscreen' },
+        ...(app.isPackaged ? [] : ([{ type: 'separator' }, { role: 'toggleDevTools' }] satisfies MenuItemConstructorOptions[])),
+      ],
+    },
+    { role: 'windowMenu' },
+  ]
+  Menu.setApplicationMenu(Menu.buildFromTemplate(template))
+}

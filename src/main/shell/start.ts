@@ -1,0 +1,85 @@
+import { join } from 'node:path'
+import { app, dialog, nativeTheme } from 'electron'
+import { defaultHomePath } from '#engine/foundation/home.ts'
+import { createConfirmations } from './confirmation.ts'
+import { handleDialogs } from './dialogs.ts'
+import { createEngineProcess } from './engine-process.ts'
+import { keyringAvailable } from './keyring.ts'
+import { lockDownAllContents, lockDownSession } from './lock-down.ts'
+import { installMenu } from './menu.ts'
+import { registerAppScheme, serveApp } from './protocol.ts'
+import { createMainWindow, type MainWindow } from './window.ts'
+
+/** Starts the shell: protocol and lock-down first, then the engine beside the window. */
+export function startShell(): void {
+  const home = defaultHomePath()
+  app.setPath('userData', join(home, 'electron'))
+  // one window for a home folder: a second start shows the first one's
+  if (!app.requestSingleInstanceLock()) {
+    app.quit()
+    return
+  }
+  registerAppScheme()
+  lockDownAllContents()
+  app.whenReady().then(
+    () => open(home),
+    (error) => fail(error),
+  )
+}
+
+function open(home: string): void {
+  let window: MainWindow | null = null
+  const confirmations = createConfirmations(() => window?.browserWindow ?? null)
+  const engine = createEngineProcess({
+    home,
+    version: app.getVersion(),
+    keyringAvailable: keyringAvailable(),
+    confirm: confirmations.ask,
+    onStarted: () => window?.connect(engine),
+    onGone: () => {
+      confirmations.cancelAll()
+      window?.engineGone()
+    },
+    onHopeless: (lastWords) => {
+      dialog.showErrorBox(
+        'Backup Desk cannot work',
+        `The part that does the work stops again and again.\n\n${lastWords}\n\nThe log is in ${join(home, 'logs')}.`,
+      )
+      app.exit(1)
+    },
+  })
+  const show = () => {
+    window = createMainWindow({ onReady: (ready) => ready.connect(engine), onClosed: () => (window = null) })
+  }
+  serveApp()
+  lockDownSession()
+  handleDialogs(() => window?.browserWindow ?? null)
+  installMenu((command) => window?.send(command))
+  nativeTheme.on('updated', () => window?.paintBackground())
+  show()
+
+  app.on('second-instance', () => {
+    if (window) window.focus()
+    else show()
+  })
+  app.on('activate', () => {
+    if (!window) show()
+  })
+  app.on('window-all-closed', () => {
+    if (process.platform !== 'darwin') app.quit()
+  })
+  let stopped = false
+  app.on('before-quit', (event) => {
+    if (stopped) return
+    event.preventDefault()
+    engine.stop().finally(() => {
+      stopped = true
+      app.quit()
+    })
+  })
+}
+
+function fail(error: unknown): void {
+  dialog.showErrorBox('Backup Desk did not start', error instanceof Error ? error.message : String(error))
+  app.exit(1)
+}
