@@ -5,10 +5,13 @@ export class GzipCheck {
   readonly #gunzip = createGunzip({ chunkSize: 64 * 1024 })
   #problem: string | null = null
   #bytes = 0
+  /** Ends the wait that is under way: after an error zlib calls nobody back. */
+  #release: () => void = () => {}
 
   constructor() {
     this.#gunzip.on('error', (error) => {
       this.#problem = error.message
+      this.#release()
     })
     // only the verdict counts
     this.#gunzip.resume()
@@ -17,24 +20,26 @@ export class GzipCheck {
   /** Resolves when the chunk was read; with what is wrong as soon as that is known, else null. */
   async write(chunk: Buffer): Promise<string | null> {
     this.#bytes += chunk.length
-    if (!this.#problem) await new Promise<void>((resolve) => this.#gunzip.write(chunk, () => resolve()))
-    return this.#problem
+    return this.#wait((done) => this.#gunzip.write(chunk, () => done()))
   }
 
   /** What is wrong with the whole, or null. */
   async end(): Promise<string | null> {
     if (this.#bytes === 0) return 'it is empty'
-    if (!this.#problem) {
-      await new Promise<void>((resolve) => {
-        this.#gunzip.once('end', resolve)
-        this.#gunzip.once('error', () => resolve())
-        this.#gunzip.end()
-      })
-    }
-    return this.#problem
+    return this.#wait((done) => this.#gunzip.once('end', done).end())
   }
 
   destroy(): void {
     this.#gunzip.destroy()
+  }
+
+  async #wait(start: (done: () => void) => void): Promise<string | null> {
+    if (this.#problem === null) {
+      await new Promise<void>((resolve) => {
+        this.#release = resolve
+        start(resolve)
+      })
+    }
+    return this.#problem
   }
 }

@@ -8,6 +8,7 @@ import {
   createEncryptStream,
   decryptContentStream,
   decryptStream,
+  ENC_HEADER_BYTES,
   readEncHeader,
   unlockEnc,
 } from '#engine/features/encryption/index.ts'
