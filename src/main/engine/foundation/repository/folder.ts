@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type FileHandle, link, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { addAbortSignal, type Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { AppError } from '#shared/errors.ts'
 import { syncFolder } from '../files/atomic.ts'
 import type { Locks } from '../locks.ts'
@@ -60,12 +60,14 @@ export function openFolderRepository(options: FolderOptions): FolderRepository {
 
   async function writeBody(handle: FileHandle, body: Readable, signal: AbortSignal | undefined): Promise<string> {
     const hash = createHash('sha256')
-    for await (const chunk of signal ? addAbortSignal(signal, body) : body) {
-      const bytes: Uint8Array = typeof chunk === 'string' ? Buffer.from(chunk) : chunk
+    const chunks: AsyncIterator<Uint8Array | string> = body[Symbol.asyncIterator]()
+    for (;;) {
+      const next = await orAborted(chunks.next(), signal)
+      if (next.done) break
+      const bytes = typeof next.value === 'string' ? Buffer.from(next.value) : next.value
       hash.update(bytes)
       await handle.appendFile(bytes)
     }
-    signal?.throwIfAborted()
     await handle.sync()
     return hash.digest('hex')
   }
@@ -205,6 +207,17 @@ function unreachable(folder: string, owner: FolderOwner, error: NodeJS.ErrnoExce
     hint: 'Is the disk mounted, and does the path in the site’s settings fit?',
     details: { folder, system: error.code ?? null },
     cause: error,
+  })
+}
+
+/** Waits for a source no longer than until the abort: a stalled one may never answer. */
+function orAborted<T>(waited: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return waited
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason)
+    if (signal.aborted) onAbort()
+    signal.addEventListener('abort', onAbort, { once: true })
+    waited.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
   })
 }
 
