@@ -26,7 +26,7 @@ describe.skipIf(!hasFixtures)('a backup whose program is killed', () => {
     ['plain', false, 10],
     ['encrypted', true, 4],
   ])(
-    'leaves the old backup or the new one, at any of ${kills} moments (%s)`,
+    'leaves the old backup or the new one, whenever it happens (%s)',
     async (_name, encrypted, kills) => {
       const root = await temporaryFolder()
       const server = await layOutServerFolder(root)
@@ -70,9 +70,9 @@ describe.skipIf(!hasFixtures)('a backup whose program is killed', () => {
       expect(interrupted).toBeGreaterThan(kills / 3)
       await test.jobs.sweep()
       // one killed right after its end is done and not interrupted; none counts as running
-    const states = new Set((await test.context.jobs.list()).map(({ state }) => state))
-    expect([...states].sort()).toEqual(['done', 'interrupted'])
-    await sleep(1000)
+      const states = new Set((await test.context.jobs.list()).map(({ state }) => state))
+      expect([...states].sort()).toEqual(['done', 'interrupted'])
+      await sleep(1000)
       expect(await backUp(null)).toBe(true)
       await expectWhole(vault)
     },
