@@ -23,18 +23,23 @@ const STAND_IN = {
 const DOWNLOAD_LIMIT_MS = 60_000
 const LOCK_STALE_MS = 15 * 60_000
 
-/** Loads the app named on the command line: the stand-in has no default app. */
-const LOADER = `const path = require('node:path')
-const { app } = require('electron')
+/** Loads the app named on the command line: the stand-in has no default app. Being an ES module, it is waited for before `ready`. */
+const LOADER = `import { createRequire } from 'node:module'
+import path from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { app } from 'electron'
 const at = process.argv.findIndex((word, index) => index > 0 && !word.startsWith('-'))
-if (at < 0) { console.error('Name the folder of an app.'); process.exit(2) }
+if (at < 0) {
+  console.error('Name the folder of an app.')
+  process.exit(2)
+}
 const folder = path.resolve(process.argv[at])
-const manifest = require(path.join(folder, 'package.json'))
+const manifest = createRequire(import.meta.url)(path.join(folder, 'package.json'))
 process.argv.splice(at, 1)
 app.setAppPath(folder)
 app.setName(manifest.productName || manifest.name)
 app.setVersion(manifest.version)
-import(require('node:url').pathToFileURL(path.join(folder, manifest.main)).href)
+await import(pathToFileURL(path.join(folder, manifest.main)).href)
 `
 
 function cacheFolder() {
@@ -58,7 +63,7 @@ export async function ensureElectron(tell = () => {}) {
   const wanted = require('electron/package.json').version
   const own = join(root, 'node_modules', 'electron', 'dist')
   if (existsSync(executableIn(own))) return found(own, false)
-  const folder = join(cacheFolder(), `electron-${STAND_IN.electron}-stand-in`)
+  const folder = join(cacheFolder(), `electron-${STAND_IN.electron}-stand-in-1`)
   const complete = () => existsSync(join(folder, 'complete'))
   // a stand-in that is there already means that the download host was out of reach from here
   if (!complete()) {
@@ -146,9 +151,9 @@ async function makeStandIn(folder) {
     await mkdir(join(dist, 'resources', 'app'), { recursive: true })
     await writeFile(
       join(dist, 'resources', 'app', 'package.json'),
-      JSON.stringify({ name: 'loader', version: '1.0.0', main: 'main.js' }),
+      JSON.stringify({ name: 'loader', version: '1.0.0', main: 'main.mjs' }),
     )
-    await writeFile(join(dist, 'resources', 'app', 'main.js'), LOADER)
+    await writeFile(join(dist, 'resources', 'app', 'main.mjs'), LOADER)
     await rm(folder, { recursive: true, force: true })
     await rename(dist, folder)
     await writeFile(join(folder, 'complete'), '')
