@@ -10,6 +10,8 @@ export class DumpCheck implements ContentCheck {
   #head = Buffer.alloc(0)
   #tail = Buffer.alloc(0)
   #bytes = 0
+  /** Newer versions of pg_dump open with `\restrict TOKEN` and close with the same token. */
+  #restriction: string | null = null
 
   write(chunk: Buffer): void {
     this.#bytes += chunk.length
@@ -23,24 +25,22 @@ export class DumpCheck implements ContentCheck {
 
   end(): string {
     this.#checkStart()
-    const last = this.#tail
-      .toString('latin1')
-      .split('\n')
-      .findLast((line) => !mayFollowEnd(line))
-    if (last !== LAST_LINE) throw new ContentProblem('the dump is cut: its completion line is not its last line')
+    const lines = this.#tail.toString('latin1').split('\n')
+    const last = lines.findLast((line) => !mayFollowEnd(line))
+    const isClosed = this.#restriction === null || lines.includes(`\\unrestrict ${this.#restriction}`)
+    if (last !== LAST_LINE || !isClosed) throw new ContentProblem('the dump is cut: its completion line is not its last line')
     return `${formatBytes(this.#bytes)} of SQL up to the completion line`
   }
 
   #checkStart(): void {
-    const first = this.#head
-      .toString('latin1')
-      .split('\n')
-      .find((line) => line !== '' && line !== '--')
+    const lines = this.#head.toString('latin1').split('\n')
+    const first = lines.find((line) => line !== '' && line !== '--')
     if (first !== FIRST_LINE) throw new ContentProblem('the content does not start as a dump of pg_dump does')
+    this.#restriction = lines.find((line) => line.startsWith('\\restrict '))?.slice(10) ?? null
   }
 }
 
-/** Lines that may follow the completion line: newer versions of pg_dump close their restriction there. */
+/** Lines that may follow the completion line. */
 function mayFollowEnd(line: string): boolean {
   return line === '' || line === '--' || line.startsWith('\\unrestrict ')
 }
