@@ -6,7 +6,7 @@ import type { Job } from '#shared/model/job.ts'
 import type { SiteView } from '#shared/model/site.ts'
 import { listBackups } from './list.ts'
 import { nightsOf } from './nights.ts'
-import { ageHours, FRESH_HOURS, isUnlisted, judge } from './protection.ts'
+import { isCurrent, isUnlisted, judge } from './protection.ts'
 
 /** The jobs of this many weeks tell which nights failed. */
 const JOBS_READ = 1000
@@ -57,12 +57,12 @@ function bytesOf(backup: BackupEntry): number {
   return backup.parts.reduce((sum, { size }) => sum + (size ?? 0), 0)
 }
 
-/** `failing`: it can't be listed. `newest`: it has a backup of the last night, or the newest of all. */
+/** `failing`: it can't be listed. `newest`: it has a copy of the newest night. */
 function copyState(name: RepositoryName, list: BackupList, good: BackupEntry[], now: Date): SiteStatus['copies']['vault'] {
   if (isUnlisted(name, list.problems)) return 'failing'
   const own = good.find(({ repository }) => repository === name)
   if (!own) return 'none'
-  return own.timestamp === good[0]?.timestamp || ageHours(own, now) < FRESH_HOURS ? 'newest' : 'old'
+  return isCurrent(own, good[0], now) ? 'newest' : 'old'
 }
 
 function encryptionOf(good: BackupEntry[]): SiteStatus['encryption'] {

@@ -48,6 +48,12 @@ export function ageHours(backup: BackupEntry, now: Date): number {
   return (now.getTime() - new Date(backup.timestamp).getTime()) / 3_600_000
 }
 
+/** Whether a copy is of the last night; when the newest of all is older than that, of the same night as that one. */
+export function isCurrent(backup: BackupEntry, newest: BackupEntry | undefined, now: Date): boolean {
+  const newestAge = newest ? ageHours(newest, now) : 0
+  return ageHours(backup, now) - (newestAge < FRESH_HOURS ? 0 : newestAge) < FRESH_HOURS
+}
+
 /** Whether a repository could not be listed at all. Trouble with single entries of its index does not count. */
 export function isUnlisted(name: RepositoryName, problems: BackupList['problems']): boolean {
   return problems.some(({ repository, code }) => repository === name && !code.startsWith('index-entry-'))
@@ -75,14 +81,10 @@ function proofReason({ good, now }: Facts): string[] {
 }
 
 function copiesReason({ good, problems, hasServer, now }: Facts): string[] {
-  const has = (name: RepositoryName) =>
-    good.some(
-      (backup) => backup.repository === name && (ageHours(backup, now) < FRESH_HOURS || backup.timestamp === good[0]?.timestamp),
-    )
+  const has = (name: RepositoryName) => good.some((backup) => backup.repository === name && isCurrent(backup, good[0], now))
   const [vault, server] = [has('vault'), has('server')]
   if (vault && server) return []
   if (vault && !hasServer) return ['There is a copy in the vault only: the site has no server folder.']
-  if (vault)
-    return isUnlisted('server', problems) ? [] : ['There is a fresh copy in the vault only: the server’s backups are older.']
-  return isUnlisted('vault', problems) ? [] : ['There is a fresh copy on the server only: nothing recent is in the vault.']
+  if (vault) return isUnlisted('server', problems) ? [] : ['There is a copy in the vault only: the server’s backups are older.']
+  return isUnlisted('vault', problems) ? [] : ['There is a copy on the server only: nothing as recent is in the vault.']
 }

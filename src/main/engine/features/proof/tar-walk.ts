@@ -9,7 +9,7 @@ const MAX_SIZE = 2 ** 50
 
 /**
  * Walks a tar archive from header to header to its two zero blocks. Checks every header's sum and that nothing
- * follows the end. Names are not looked at: nothing is written here. Source: docs/formats.md, "Archives".
+ * follows the end. Names are not looked at: nothing is written here. Source: docs/formats.md, "Media archive".
  */
 export class TarWalk implements ContentCheck {
   readonly #header = Buffer.alloc(BLOCK)

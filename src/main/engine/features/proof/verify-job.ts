@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { storedPasswords } from '#engine/features/encryption/index.ts'
 import { listBackups, listFolder, recordProof } from '#engine/features/listing/index.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
 import type { JobContext, JobHandle } from '#engine/foundation/jobs/types.ts'
@@ -52,10 +53,7 @@ export async function startVerify(context: EngineContext, request: VerifyRequest
   const inVault = found.filter(({ repository }) => repository === 'vault')
   const entries = request.from === undefined && inVault.length > 0 ? inVault : found
   if (entries.length === 0) throw unknownBackup(request.name, list.problems)
-  const passwords = await passwordsFor(entries, request.passwords, async () => {
-    const stored = await context.sites.encryptionPassword(site)
-    return stored === null ? [] : [stored]
-  })
+  const passwords = await passwordsFor(entries, request.passwords, () => storedPasswords(context, site.name))
   return context.jobs.start({
     kind: 'verify',
     title: `Verifying ${request.name}`,
@@ -81,8 +79,8 @@ export async function startVerifyFolder(context: EngineContext, request: VerifyF
   const names = new Set(entries.map(({ name }) => splitBackupName(name)?.site))
   const passwords = await passwordsFor(entries, request.passwords, async () => {
     const sites = (await context.sites.list()).sites.filter(({ site }) => names.has(site.name))
-    const stored = await Promise.all(sites.map(({ site }) => context.sites.encryptionPassword(site).catch(() => null)))
-    return stored.filter((password) => password !== null)
+    // a locked store must not keep a folder from being verified that has nothing to do with it
+    return (await Promise.all(sites.map(({ site }) => storedPasswords(context, site.name).catch(() => [])))).flat()
   })
   return context.jobs.start({
     kind: 'verify',
