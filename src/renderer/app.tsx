@@ -1,7 +1,8 @@
 import { useMantineColorScheme } from '@mantine/core'
 import { useEffect, useRef } from 'react'
-import { connectEvents } from './events.ts'
+import classes from './app.module.css'
 import { handleKey } from './commands.ts'
+import { connectEvents } from './events.ts'
 import { DropOverlay } from './layout/drop-overlay.tsx'
 import { JobBar } from './layout/job-bar.tsx'
 import { useMenuCommands } from './layout/menu-commands.ts'
@@ -9,16 +10,15 @@ import { Palette } from './layout/palette.tsx'
 import { Sidebar } from './layout/sidebar.tsx'
 import { Toasts } from './layout/toasts.tsx'
 import { UnlockDialog } from './layout/unlock-dialog.tsx'
-import classes from './app.module.css'
+import { BackupsPage } from './pages/backups/backups-page.tsx'
 import { DecryptPage } from './pages/decrypt/decrypt-page.tsx'
 import { JobsPage } from './pages/jobs/jobs-page.tsx'
+import { SiteOverviewPage } from './pages/overview/site-overview-page.tsx'
+import { SitesPage } from './pages/overview/sites-page.tsx'
 import { PreferencesPage } from './pages/preferences/preferences-page.tsx'
 import { RestorePage } from './pages/restore/restore-page.tsx'
 import { AddSitePage } from './pages/settings/add-site-page.tsx'
 import { SettingsPage } from './pages/settings/settings-page.tsx'
-import { BackupsPage } from './pages/backups/backups-page.tsx'
-import { SiteOverviewPage } from './pages/overview/site-overview-page.tsx'
-import { SitesPage } from './pages/overview/sites-page.tsx'
 import { useSettings, useSites } from './queries.ts'
 import { useUi } from './stores/ui.ts'
 
@@ -86,7 +86,11 @@ function useKeys() {
   const latest = useRef(sites)
   latest.current = sites
   useEffect(() => {
-    const listener = (event: KeyboardEvent) => handleKey(event, (latest.current ?? []).map(({ site }) => site))
+    const listener = (event: KeyboardEvent) =>
+      handleKey(
+        event,
+        (latest.current ?? []).map(({ site }) => site),
+      )
     window.addEventListener('keydown', listener)
     return () => window.removeEventListener('keydown', listener)
   }, [])

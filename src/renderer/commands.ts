@@ -1,6 +1,6 @@
 import type { Site } from '#shared/model/site.ts'
-import { chooseAndDecrypt } from './lib/decrypt-start.ts'
 import { backUp } from './lib/back-up.ts'
+import { chooseAndDecrypt } from './lib/decrypt-start.ts'
 import { checkNow } from './queries.ts'
 import { navigate, type Route, type SitePage, siteOf, useUi } from './stores/ui.ts'
 
@@ -30,8 +30,15 @@ export function commandsFor(route: Route, sites: readonly Site[]): Command[] {
   const chosen = siteOf(route)
   const list: Command[] = []
   if (chosen !== null) {
-    list.push({ id: 'backup', title: `Back up ${chosen} now`, keys: 'Mod+B', group: 'Actions', run: () => backUp(chosen, 'vault') })
-    for (const { tab, label, key } of SITE_PAGES) list.push(go(`page-${tab}`, `${chosen} · ${label}`, { page: 'site', site: chosen, tab }, `G ${key}`))
+    list.push({
+      id: 'backup',
+      title: `Back up ${chosen} now`,
+      keys: 'Mod+B',
+      group: 'Actions',
+      run: () => backUp(chosen, 'vault'),
+    })
+    for (const { tab, label, key } of SITE_PAGES)
+      list.push(go(`page-${tab}`, `${chosen} · ${label}`, { page: 'site', site: chosen, tab }, `G ${key}`))
   }
   list.push(
     { id: 'decrypt-choose', title: 'Choose files to decrypt…', group: 'Actions', run: () => void chooseAndDecrypt() },
@@ -43,7 +50,12 @@ export function commandsFor(route: Route, sites: readonly Site[]): Command[] {
     go('preferences', 'Preferences', { page: 'preferences' }, 'Mod+,'),
   )
   sites.forEach((site, index) => {
-    const command: Command = { id: `site-${site.name}`, title: site.name, group: 'Sites', run: () => navigate({ page: 'site', site: site.name, tab: 'overview' }) }
+    const command: Command = {
+      id: `site-${site.name}`,
+      title: site.name,
+      group: 'Sites',
+      run: () => navigate({ page: 'site', site: site.name, tab: 'overview' }),
+    }
     list.push(index < 9 ? { ...command, keys: `Mod+${index + 1}` } : command)
   })
   return list
@@ -54,36 +66,44 @@ export function isTyping(target: EventTarget | null): boolean {
   return target instanceof HTMLElement && (target.isContentEditable || /^(?:INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
 }
 
+const BY_KEY: Record<string, string> = { '0': 'sites', b: 'backup', d: 'decrypt', j: 'jobs', ',': 'preferences' }
+
+/** When G was pressed: the next letter names a page. */
 let pendingG = 0
 
 /** Runs the command of a key press, if there is one. */
 export function handleKey(event: KeyboardEvent, sites: readonly Site[]): void {
   const { route, setPalette, paletteOpen, unlock } = useUi.getState()
   if (unlock !== null || event.defaultPrevented) return
-  const mod = event.ctrlKey || event.metaKey
-  const run = (id: string) => commandsFor(route, sites).find((command) => command.id === id)?.run()
-  const take = (action: () => void) => {
-    event.preventDefault()
-    action()
-  }
-  if (mod && !event.altKey && !event.shiftKey) {
-    const key = event.key.toLowerCase()
-    if (key === 'k') return take(() => setPalette(!paletteOpen))
-    if (paletteOpen) return
-    const byKey: Record<string, string> = { '0': 'sites', b: 'backup', d: 'decrypt', j: 'jobs', ',': 'preferences' }
-    const site = /^[1-9]$/.test(key) ? sites[Number(key) - 1] : undefined
-    const id = site ? `site-${site.name}` : byKey[key]
-    if (id !== undefined) take(() => run(id))
-    return
-  }
-  if (paletteOpen || event.altKey) return
-  if (event.key === 'F5') return take(() => run('check-now'))
-  if (isTyping(event.target)) return
-  if (event.key === '/') return take(() => document.querySelector<HTMLInputElement>('input[data-filter-field], [data-filter-field] input')?.focus())
-  if (Date.now() - pendingG < 1500) {
-    const page = SITE_PAGES.find(({ key }) => key.toLowerCase() === event.key.toLowerCase())
-    pendingG = 0
-    if (page) return take(() => run(`page-${page.tab}`))
-  }
-  if (event.key.toLowerCase() === 'g') pendingG = Date.now()
+  const action = isModified(event) ? modifiedAction(event, sites) : plainAction(event)
+  if (action === null || (paletteOpen && action !== 'palette')) return
+  event.preventDefault()
+  if (action === 'palette') setPalette(!paletteOpen)
+  else if (action === 'filter') document.querySelector<HTMLInputElement>('input[data-filter-field]')?.focus()
+  else
+    commandsFor(route, sites)
+      .find((command) => command.id === action)
+      ?.run()
+}
+
+function isModified(event: KeyboardEvent): boolean {
+  return (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey
+}
+
+function modifiedAction(event: KeyboardEvent, sites: readonly Site[]): string | null {
+  const key = event.key.toLowerCase()
+  if (key === 'k') return 'palette'
+  const site = /^[1-9]$/.test(key) ? sites[Number(key) - 1] : undefined
+  return site ? `site-${site.name}` : (BY_KEY[key] ?? null)
+}
+
+function plainAction(event: KeyboardEvent): string | null {
+  if (event.ctrlKey || event.metaKey || event.altKey) return null
+  if (event.key === 'F5') return 'check-now'
+  if (isTyping(event.target)) return null
+  if (event.key === '/') return 'filter'
+  const key = event.key.toUpperCase()
+  const page = Date.now() - pendingG < 1500 ? SITE_PAGES.find((candidate) => candidate.key === key) : undefined
+  pendingG = key === 'G' ? Date.now() : 0
+  return page ? `page-${page.tab}` : null
 }

@@ -1,5 +1,5 @@
 import type { EngineEvent } from '#shared/contract/events.ts'
-import { type Job, isJobActive } from '#shared/model/job.ts'
+import { isJobActive, type Job } from '#shared/model/job.ts'
 import { call, desk } from './bridge.ts'
 import { outcomeText } from './lib/jobs.ts'
 import { queryClient } from './queries.ts'
@@ -37,6 +37,8 @@ function onEvent(event: EngineEvent): void {
     case 'backups-changed':
       queryClient.invalidateQueries({ queryKey: event.site === null ? ['backups'] : ['backups', event.site] })
       queryClient.invalidateQueries({ queryKey: ['overview'] })
+      // Also told when the engine was started again: its jobs are interrupted now.
+      if (event.site === null) loadJobs()
       break
     case 'secrets-changed':
       queryClient.setQueryData(['secrets'], event.state)
@@ -54,7 +56,8 @@ function onJob(job: Job): void {
   useJobs.getState().upsert(job)
   const ended = before !== undefined && isJobActive(before) && !isJobActive(job)
   if (!ended) return
-  if (job.kind.startsWith('demo-')) for (const key of ['demo', 'sites', 'overview']) queryClient.invalidateQueries({ queryKey: [key] })
+  if (job.kind.startsWith('demo-'))
+    for (const key of ['demo', 'sites', 'overview']) queryClient.invalidateQueries({ queryKey: [key] })
   announce(job)
 }
 
@@ -65,7 +68,8 @@ function announce(job: Job): void {
   const home = homeOf(job)
   if (route.page === 'jobs' || isAt(route, home)) return
   if (job.state === 'done') toast({ tone: 'ok', text: `${job.title}: done`, show: home })
-  else if (job.state === 'failed') toast({ tone: 'bad', text: `${job.title}: ${outcomeText(job)}`, show: { page: 'jobs', job: job.id } })
+  else if (job.state === 'failed')
+    toast({ tone: 'bad', text: `${job.title}: ${outcomeText(job)}`, show: { page: 'jobs', job: job.id } })
 }
 
 function homeOf(job: Job): Route {
@@ -75,6 +79,7 @@ function homeOf(job: Job): Route {
 
 function isAt(route: Route, home: Route): boolean {
   if (route.page === 'restore') return home.page === 'site' && home.site === route.site
-  if (route.page === 'site' && home.page === 'site') return route.site === home.site && (route.tab === home.tab || route.tab === 'jobs')
+  if (route.page === 'site' && home.page === 'site')
+    return route.site === home.site && (route.tab === home.tab || route.tab === 'jobs')
   return route.page === home.page
 }

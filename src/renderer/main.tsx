@@ -1,6 +1,6 @@
 import '@mantine/core/styles.layer.css'
 import './global.css'
-import { MantineProvider, type MantineColorScheme, type MantineColorSchemeManager } from '@mantine/core'
+import { type MantineColorScheme, type MantineColorSchemeManager, MantineProvider } from '@mantine/core'
 import { QueryClientProvider } from '@tanstack/react-query'
 import { setNonce } from 'get-nonce'
 import { StrictMode } from 'react'

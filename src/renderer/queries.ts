@@ -6,10 +6,13 @@ import { useUi } from './stores/ui.ts'
 
 /** Lists stay until the engine says that they changed; nothing is polled. */
 export const queryClient = new QueryClient({
-  defaultOptions: { queries: { staleTime: Number.POSITIVE_INFINITY, retry: false, refetchOnWindowFocus: false, networkMode: 'always' } },
+  defaultOptions: {
+    queries: { staleTime: Number.POSITIVE_INFINITY, retry: false, refetchOnWindowFocus: false, networkMode: 'always' },
+  },
 })
 
-export const useSites = () => useQuery<ProcedureOutput<'sites.list'>, AppError>({ queryKey: ['sites'], queryFn: () => call('sites.list', {}) })
+export const useSites = () =>
+  useQuery<ProcedureOutput<'sites.list'>, AppError>({ queryKey: ['sites'], queryFn: () => call('sites.list', {}) })
 
 export const useSite = (site: string) =>
   useQuery<ProcedureOutput<'sites.show'>, AppError>({ queryKey: ['sites', site], queryFn: () => call('sites.show', { site }) })

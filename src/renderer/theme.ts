@@ -104,17 +104,30 @@ export const theme = createTheme({
   respectReducedMotion: true,
   focusRing: 'auto',
   components: {
-    Button: { defaultProps: { variant: 'default' }, classNames: { root: classes.button, label: classes.buttonLabel, section: classes.buttonSection } },
+    Button: {
+      defaultProps: { variant: 'default' },
+      classNames: { root: classes.button, label: classes.buttonLabel, section: classes.buttonSection },
+    },
     TextInput: { classNames: fieldClasses },
     PasswordInput: { classNames: { ...fieldClasses, innerInput: classes.innerInput, visibilityToggle: classes.visibility } },
     NumberInput: { classNames: fieldClasses },
     Select: { classNames: { ...fieldClasses, dropdown: classes.dropdown, option: classes.option } },
     Checkbox: { classNames: { input: classes.checkbox, icon: classes.checkboxIcon, label: classes.checkLabel } },
     Switch: { classNames: { track: classes.switchTrack, thumb: classes.switchThumb, label: classes.checkLabel } },
-    Menu: { defaultProps: { shadow: 'none', position: 'bottom-end' }, classNames: { dropdown: classes.dropdown, item: classes.menuItem, label: classes.menuLabel, divider: classes.menuDivider } },
+    Menu: {
+      defaultProps: { shadow: 'none', position: 'bottom-end' },
+      classNames: { dropdown: classes.dropdown, item: classes.menuItem, label: classes.menuLabel, divider: classes.menuDivider },
+    },
     Modal: {
       defaultProps: { centered: true, transitionProps: { duration: 0 } },
-      classNames: { content: classes.modal, header: classes.modalHeader, title: classes.modalTitle, body: classes.modalBody, overlay: classes.overlay, close: classes.close },
+      classNames: {
+        content: classes.modal,
+        header: classes.modalHeader,
+        title: classes.modalTitle,
+        body: classes.modalBody,
+        overlay: classes.overlay,
+        close: classes.close,
+      },
     },
     Drawer: {
       defaultProps: { transitionProps: { duration: 120 } },

@@ -15,9 +15,9 @@ export interface FilterOption<V extends string> {
 /** One of several, side by side, with counts. */
 export function SegmentedFilter<V extends string>(props: {
   label: string
-  options: readonly FilterOption<V>[]
+  options: readonly FilterOption<NoInfer<V>>[]
   value: V
-  onChange(value: V): void
+  onChange(value: NoInfer<V>): void
 }) {
   return (
     <fieldset className={classes.segments} aria-label={props.label}>

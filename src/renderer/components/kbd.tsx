@@ -60,4 +60,3 @@ export function CommandLine({ command }: { command: string }) {
     </span>
   )
 }
-

@@ -1,6 +1,6 @@
 import { useRef } from 'react'
-import { formatWeekdayDay } from '#shared/format.ts'
 import type { Night } from '#shared/contract/backups.ts'
+import { formatWeekdayDay } from '#shared/format.ts'
 import classes from './nights-strip.module.css'
 
 const WORD: Record<Night['outcome'], string> = {

@@ -16,7 +16,13 @@ export function Sparkline({ sizes }: { sizes: readonly number[] }) {
   const points = shown.map((size, index) => [2 + index * step, HEIGHT - 3 - ((size - least) / span) * (HEIGHT - 6)] as const)
   const [x, y] = points[points.length - 1] ?? [0, 0]
   return (
-    <svg className={classes.spark} width={WIDTH} height={HEIGHT} role="img" aria-label={`From ${formatBytes(first)} to ${formatBytes(last)}`}>
+    <svg
+      className={classes.spark}
+      width={WIDTH}
+      height={HEIGHT}
+      role="img"
+      aria-label={`From ${formatBytes(first)} to ${formatBytes(last)}`}
+    >
       <polyline points={points.map(([px, py]) => `${px.toFixed(1)},${py.toFixed(1)}`).join(' ')} />
       <circle cx={x} cy={y} r="2" />
     </svg>

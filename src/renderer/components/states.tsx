@@ -7,7 +7,12 @@ import { icon16 } from './icons.tsx'
 import classes from './states.module.css'
 
 /** What happened, what stays intact, what to do; one button at most. */
-export function ErrorBox(props: { error: Pick<AppErrorData, 'code' | 'message' | 'hint'>; title?: string; action?: ReactNode; onRetry?: () => void }) {
+export function ErrorBox(props: {
+  error: Pick<AppErrorData, 'code' | 'message' | 'hint'>
+  title?: string
+  action?: ReactNode
+  onRetry?: () => void
+}) {
   const { error, onRetry } = props
   const locked = error.code === 'secrets-locked'
   const unlock = async () => {
@@ -42,7 +47,11 @@ export function ErrorBox(props: { error: Pick<AppErrorData, 'code' | 'message' |
 export function Notice({ tone, title, children }: { tone: 'warn' | 'info' | 'ok'; title?: string; children: ReactNode }) {
   return (
     <div className={classes[tone]} role="note">
-      {tone === 'warn' ? <IconAlertTriangle {...icon16} className={classes.icon} /> : <IconInfoCircle {...icon16} className={classes.icon} />}
+      {tone === 'warn' ? (
+        <IconAlertTriangle {...icon16} className={classes.icon} />
+      ) : (
+        <IconInfoCircle {...icon16} className={classes.icon} />
+      )}
       <div className={classes.text} data-selectable>
         {title !== undefined && <b>{title} </b>}
         {children}

@@ -17,7 +17,7 @@ export function JobBar() {
   const subject = jobBarSubject(useJobList())
   const now = useNow(5)
   return (
-    <footer className={classes.bar} aria-label="Jobs">
+    <section className={classes.bar} aria-label="Jobs">
       {subject ? <Subject job={subject.job} /> : <Idle />}
       <div className={classes.right}>
         {subject !== null && subject.queued > 0 && (
@@ -30,7 +30,7 @@ export function JobBar() {
           {formatWeekdayDay(now)} {formatClock(now)} UTC
         </time>
       </div>
-    </footer>
+    </section>
   )
 }
 
@@ -57,7 +57,13 @@ function Subject({ job }: { job: Job }) {
       <StateIcon job={job} />
       <b>{job.title}</b>
       <span className={classes.detail}>
-        {job.state === 'waiting' ? (job.question ?? 'waits for an answer') : job.phase ? phaseText(job.phase) : job.state === 'queued' ? 'waits for its turn' : ''}
+        {job.state === 'waiting'
+          ? (job.question ?? 'waits for an answer')
+          : job.phase
+            ? phaseText(job.phase)
+            : job.state === 'queued'
+              ? 'waits for its turn'
+              : ''}
       </span>
       {job.state === 'running' && job.phase && (
         <>

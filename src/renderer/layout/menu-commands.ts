@@ -1,9 +1,9 @@
 import { useEffect } from 'react'
+import type { ProcedureOutput } from '#shared/contract/index.ts'
 import { desk } from '../bridge.ts'
 import { commandsFor } from '../commands.ts'
 import { queryClient } from '../queries.ts'
 import { navigate, useUi } from '../stores/ui.ts'
-import type { ProcedureOutput } from '#shared/contract/index.ts'
 
 /** Runs what the operator chose in the native menu: a command of the palette by its id, `palette`, or a site by name. */
 export function useMenuCommands(): void {
@@ -15,7 +15,12 @@ export function useMenuCommands(): void {
         else if (command === 'site' && site !== undefined) navigate({ page: 'site', site, tab: 'overview' })
         else {
           const sites = queryClient.getQueryData<ProcedureOutput<'sites.list'>>(['sites'])?.sites ?? []
-          commandsFor(route, sites.map((view) => view.site)).find(({ id }) => id === command)?.run()
+          commandsFor(
+            route,
+            sites.map((view) => view.site),
+          )
+            .find(({ id }) => id === command)
+            ?.run()
         }
       }),
     [],

@@ -2,7 +2,13 @@ import type { ReactNode } from 'react'
 import classes from './page.module.css'
 
 /** A page: header with title and actions, then its body. */
-export function Page(props: { title: ReactNode; subtitle?: ReactNode; actions?: ReactNode; children: ReactNode; footer?: ReactNode }) {
+export function Page(props: {
+  title: ReactNode
+  subtitle?: ReactNode
+  actions?: ReactNode
+  children: ReactNode
+  footer?: ReactNode
+}) {
   return (
     <main className={classes.page}>
       <header className={classes.header}>

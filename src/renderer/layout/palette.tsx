@@ -14,7 +14,18 @@ export function Palette() {
   const open = useUi((state) => state.paletteOpen)
   const setPalette = useUi((state) => state.setPalette)
   return (
-    <Modal opened={open} onClose={() => setPalette(false)} withCloseButton={false} size={520} padding={0} centered={false} yOffset="12vh" title={null} aria-label="Search or run" classNames={{ body: classes.body }}>
+    <Modal
+      opened={open}
+      onClose={() => setPalette(false)}
+      withCloseButton={false}
+      size={520}
+      padding={0}
+      centered={false}
+      yOffset="12vh"
+      title={null}
+      aria-label="Search or run"
+      classNames={{ body: classes.body }}
+    >
       {open && <PaletteList />}
     </Modal>
   )

@@ -49,7 +49,12 @@ export function Sidebar() {
           label="All sites"
           end={<CountBadge count={inTrouble} tone="bad" label={`${inTrouble} in trouble`} />}
         />
-        <Row to={{ page: 'decrypt' }} selected={route.page === 'decrypt'} icon={<IconLockOpen {...icon16} />} label="Decrypt files" />
+        <Row
+          to={{ page: 'decrypt' }}
+          selected={route.page === 'decrypt'}
+          icon={<IconLockOpen {...icon16} />}
+          label="Decrypt files"
+        />
         <Row
           to={{ page: 'jobs' }}
           selected={route.page === 'jobs'}
@@ -81,7 +86,13 @@ function SiteList({ route }: { route: Route }) {
       <div className={classes.groupHead}>
         <h2>Sites</h2>
         {sites.length > 0 && (
-          <button type="button" className={classes.add} aria-label="Add a site" title="Add a site" onClick={() => navigate({ page: 'add-site' })}>
+          <button
+            type="button"
+            className={classes.add}
+            aria-label="Add a site"
+            title="Add a site"
+            onClick={() => navigate({ page: 'add-site' })}
+          >
             <IconPlus {...icon16} />
           </button>
         )}

@@ -14,7 +14,13 @@ export function UnlockDialog() {
   const state = useSecretState().data?.state
   const title = state === 'none' ? 'Choose a passphrase' : 'Unlock stored passwords'
   return (
-    <Modal opened={unlock !== null} onClose={() => close(false)} title={title} size={440} closeButtonProps={{ 'aria-label': 'Cancel' }}>
+    <Modal
+      opened={unlock !== null}
+      onClose={() => close(false)}
+      title={title}
+      size={440}
+      closeButtonProps={{ 'aria-label': 'Cancel' }}
+    >
       {unlock !== null && <UnlockForm create={state === 'none'} />}
     </Modal>
   )
@@ -52,7 +58,13 @@ function UnlockForm({ create }: { create: boolean }) {
           ? 'It protects the passwords of databases and backups that this computer keeps. They are stored encrypted with it; without it they cannot be read.'
           : 'The passwords of databases and backups are kept encrypted with your passphrase. They stay open until this window closes or you lock them.'}
       </p>
-      <PasswordInput label="Passphrase" value={passphrase} data-autofocus autoFocus onChange={(event) => setPassphrase(event.currentTarget.value)} />
+      <PasswordInput
+        label="Passphrase"
+        value={passphrase}
+        data-autofocus
+        autoFocus
+        onChange={(event) => setPassphrase(event.currentTarget.value)}
+      />
       {create && (
         <PasswordInput
           label="The same again"
@@ -61,7 +73,11 @@ function UnlockForm({ create }: { create: boolean }) {
           onChange={(event) => setAgain(event.currentTarget.value)}
         />
       )}
-      {create && <p className={classes.hint}>Keep it where you keep other passwords. It cannot be recovered; the terminal program zbd asks for the same one.</p>}
+      {create && (
+        <p className={classes.hint}>
+          Keep it where you keep other passwords. It cannot be recovered; the terminal program zbd asks for the same one.
+        </p>
+      )}
       {error && <ErrorBox error={{ ...error.toData(), code: '' }} />}
       <div className={classes.buttons}>
         <Button onClick={() => close(false)}>Cancel</Button>

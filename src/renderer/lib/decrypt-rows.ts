@@ -1,4 +1,4 @@
-import { type Job, type JobItem, isJobActive } from '#shared/model/job.ts'
+import { isJobActive, type Job, type JobItem } from '#shared/model/job.ts'
 
 /** One file on the Decrypt page: an item of a decrypt job, with its facts read defensively. */
 export interface DecryptRow {
@@ -11,6 +11,9 @@ export interface DecryptRow {
   outputFile: string | null
   size: number | null
   passwordSource: string
+  /** Which passwords did not fit, in words. */
+  tried: string
+  hint: string
   /** What the row offers. */
   state: 'waiting' | 'running' | 'done' | 'needs-password' | 'output-exists' | 'refused' | 'failed' | 'skipped' | 'cancelled'
   site: string | null
@@ -55,15 +58,17 @@ function toRow(job: Job, item: JobItem): DecryptRow {
     outputFile: output === null ? null : baseName(output),
     size: typeof item.facts.size === 'number' ? item.facts.size : item.total,
     passwordSource: text(item.facts.passwordSource) ?? '',
+    tried: text(item.facts.tried) ?? '',
+    hint: text(item.facts.hint) ?? '',
     state: rowState(job, item),
     site: text(item.facts.site) ?? siteOfFile(baseName(item.name)),
   }
 }
 
 function rowState(job: Job, item: JobItem): DecryptRow['state'] {
-  if (!isJobActive(job) && (item.state === 'waiting' || item.state === 'running' || item.state === 'needs-password')) return 'cancelled'
-  const code = text(item.facts.code) ?? text(item.facts.reason)
-  if ((item.state === 'failed' || item.state === 'refused') && code !== null && /exists/.test(code)) return 'output-exists'
+  if (!isJobActive(job) && (item.state === 'waiting' || item.state === 'running' || item.state === 'needs-password'))
+    return 'cancelled'
+  if ((item.state === 'failed' || item.state === 'refused') && item.facts.code === 'output-exists') return 'output-exists'
   return item.state
 }
 
@@ -86,7 +91,17 @@ export interface DecryptTotals {
 }
 
 export function decryptTotals(rows: readonly DecryptRow[]): DecryptTotals {
-  const totals: DecryptTotals = { files: rows.length, done: 0, running: 0, waiting: 0, needsPassword: 0, refused: 0, failed: 0, bytesDone: 0, bytesTotal: 0 }
+  const totals: DecryptTotals = {
+    files: rows.length,
+    done: 0,
+    running: 0,
+    waiting: 0,
+    needsPassword: 0,
+    refused: 0,
+    failed: 0,
+    bytesDone: 0,
+    bytesTotal: 0,
+  }
   for (const row of rows) {
     if (row.state === 'done') totals.done += 1
     else if (row.state === 'running') totals.running += 1

@@ -10,7 +10,11 @@ export async function startDecrypt(files: readonly string[], options: { out?: st
   const out = options.out ?? useDecrypt.getState().out ?? undefined
   try {
     // Locked passwords are no reason to stop: the row asks for one.
-    const { jobId } = await call('decrypt.start', { files: [...files], ...(out === undefined ? {} : { out }), overwrite: options.overwrite ?? false })
+    const { jobId } = await call('decrypt.start', {
+      files: [...files],
+      ...(out === undefined ? {} : { out }),
+      overwrite: options.overwrite ?? false,
+    })
     useDecrypt.getState().addJob(jobId)
   } catch (error) {
     showError(error)

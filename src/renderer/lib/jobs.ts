@@ -1,5 +1,5 @@
 import { formatAmount, formatDuration, formatRate } from '#shared/format.ts'
-import { type Job, type JobKind, type JobPhase, type JobState, isJobActive } from '#shared/model/job.ts'
+import { isJobActive, type Job, type JobKind, type JobPhase, type JobState } from '#shared/model/job.ts'
 
 export const KIND_WORD: Record<JobKind, string> = {
   backup: 'Backup',
@@ -52,7 +52,9 @@ export function tookSeconds(job: Job, now: Date): number | null {
 export function jobBarSubject(jobs: readonly Job[]): { job: Job; queued: number } | null {
   const active = jobs.filter(isJobActive).sort((a, b) => a.createdAt.localeCompare(b.createdAt))
   const subject =
-    active.find((job) => job.state === 'running') ?? active[0] ?? jobs.find((job) => !job.seen && (job.state === 'failed' || job.state === 'interrupted'))
+    active.find((job) => job.state === 'running') ??
+    active[0] ??
+    jobs.find((job) => !job.seen && (job.state === 'failed' || job.state === 'interrupted'))
   if (!subject) return null
   return { job: subject, queued: active.filter((job) => job !== subject).length }
 }

@@ -60,7 +60,9 @@ function toRow(key: string, first: BackupEntry, group: Partial<Record<Repository
     const entry = group[repository]
     if (entry) copies[repository] = toCopy(repository, entry, difference)
   }
-  const proofs = Object.values(copies).flatMap(({ entry }) => (entry.proof && entry.proof.verdict !== 'failed' ? [entry.proof] : []))
+  const proofs = Object.values(copies).flatMap(({ entry }) =>
+    entry.proof && entry.proof.verdict !== 'failed' ? [entry.proof] : [],
+  )
   const best = proofs.sort((a, b) => b.level - a.level || b.verifiedAt.localeCompare(a.verifiedAt))[0]
   return {
     key,
@@ -81,14 +83,22 @@ function toCopy(repository: RepositoryName, entry: BackupEntry, difference: Part
   const missing = entry.parts.filter((part) => part.size === null)
   if (missing.length > 0) {
     const files = missing.map((part) => part.file).join(', ')
-    return { entry, state: 'incomplete', reason: `The ${word} copy is not whole: ${files} is named in the index but is not there.` }
+    return {
+      entry,
+      state: 'incomplete',
+      reason: `The ${word} copy is not whole: ${files} is named in the index but is not there.`,
+    }
   }
   if (entry.proof?.verdict === 'failed') {
     return { entry, state: 'failed', reason: `The ${word} copy failed verification. ${failedReason(entry)}` }
   }
   // Which of two differing copies is right is not known here; the vault is what this computer wrote, so the mark goes to the other.
   if (difference && repository === 'server') {
-    return { entry, state: 'differs', reason: `The server copy differs from the vault copy: its ${partWord(difference)} part has another hash.` }
+    return {
+      entry,
+      state: 'differs',
+      reason: `The server copy differs from the vault copy: its ${partWord(difference)} part has another hash.`,
+    }
   }
   return { entry, state: 'present', reason: '' }
 }

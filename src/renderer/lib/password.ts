@@ -7,7 +7,9 @@ const GROUP_LENGTH = 5
  * A password of 25 characters in groups of five, over 140 bits: `k9Qmt-4vHxe-ruNop-7Wdxa-Pz3Kb`.
  * @param fill source of random bytes; the browser's own by default
  */
-export function generatePassword(fill: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array = (bytes) => crypto.getRandomValues(bytes)): string {
+export function generatePassword(
+  fill: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array = (bytes) => crypto.getRandomValues(bytes),
+): string {
   const limit = 256 - (256 % ALPHABET.length)
   let characters = ''
   while (characters.length < GROUPS * GROUP_LENGTH) {

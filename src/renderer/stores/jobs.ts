@@ -1,6 +1,6 @@
 import { useMemo } from 'react'
 import { create } from 'zustand'
-import { type Job, isJobActive } from '#shared/model/job.ts'
+import { isJobActive, type Job } from '#shared/model/job.ts'
 import { newestFirst } from '../lib/jobs.ts'
 
 interface JobsState {

@@ -1,0 +1,51 @@
+import { Button, Menu } from '@mantine/core'
+import { IconChevronDown, IconDatabasePlus, IconShieldCheck } from '@tabler/icons-react'
+import { icon16 } from '../../components/icons.tsx'
+import { backUp } from '../../lib/back-up.ts'
+import type { BackupRow } from '../../lib/join-backups.ts'
+import { useSite } from '../../queries.ts'
+import { verifyBackup } from './actions.ts'
+import classes from './backups.module.css'
+
+/** The page's actions: verify the newest, and a backup now, into the vault unless the menu says otherwise. */
+export function BackUpButtons({ site, newest }: { site: string; newest: BackupRow | null }) {
+  const hasServer = useSite(site).data?.site.server !== undefined
+  return (
+    <>
+      {newest && (
+        <Button leftSection={<IconShieldCheck {...icon16} />} onClick={() => void verifyBackup(site, newest)}>
+          Verify newest
+        </Button>
+      )}
+      <div className={classes.split}>
+        <Button
+          variant="filled"
+          leftSection={<IconDatabasePlus {...icon16} />}
+          aria-label={`Back up ${site} now`}
+          onClick={() => void backUp(site, 'vault')}
+        >
+          Back up now
+        </Button>
+        <Menu width={280}>
+          <Menu.Target>
+            <Button variant="filled" aria-label="Other ways to back up">
+              <IconChevronDown {...icon16} />
+            </Button>
+          </Menu.Target>
+          <Menu.Dropdown>
+            <Menu.Label>Into the vault on this computer</Menu.Label>
+            <Menu.Item onClick={() => void backUp(site, 'vault')}>Database, files and configuration</Menu.Item>
+            <Menu.Item onClick={() => void backUp(site, 'vault', true)}>Database only</Menu.Item>
+            {hasServer && (
+              <>
+                <Menu.Divider />
+                <Menu.Label>Into the server's folder; asks first</Menu.Label>
+                <Menu.Item onClick={() => void backUp(site, 'server')}>Back up {site} into the server's folder…</Menu.Item>
+              </>
+            )}
+          </Menu.Dropdown>
+        </Menu>
+      </div>
+    </>
+  )
+}

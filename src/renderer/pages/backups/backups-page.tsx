@@ -1,0 +1,158 @@
+import { Button, Drawer } from '@mantine/core'
+import { useMediaQuery } from '@mantine/hooks'
+import { IconAlertTriangle, IconLayoutSidebarRight } from '@tabler/icons-react'
+import { useState } from 'react'
+import { Badge } from '../../components/badge.tsx'
+import { FilterField, SegmentedFilter } from '../../components/filters.tsx'
+import { icon12, icon16 } from '../../components/icons.tsx'
+import { Empty, ErrorBox, Notice, SkeletonRows } from '../../components/states.tsx'
+import { Page, SiteTitle, ToolRow } from '../../layout/page.tsx'
+import { backUp } from '../../lib/back-up.ts'
+import { type BackupFilter, countBackups, filterBackups, joinBackups } from '../../lib/join-backups.ts'
+import { PROTECTION_WORD } from '../../lib/protection.ts'
+import { useBackups, useOverview } from '../../queries.ts'
+import { useJobList } from '../../stores/jobs.ts'
+import { BackUpButtons } from './back-up-buttons.tsx'
+import classes from './backups.module.css'
+import { BackupsTable } from './backups-table.tsx'
+import { Inspector } from './inspector.tsx'
+import { RotationLine } from './rotation-line.tsx'
+import { UnknownFiles } from './unknown-files.tsx'
+import { useBackupKeys } from './use-backup-keys.ts'
+
+const TONE = { protected: 'ok', ageing: 'warn', unprotected: 'bad', unknown: 'neutral' } as const
+
+/** One table over all repositories of a site, and what can be done with the chosen backup. */
+export function BackupsPage({ site }: { site: string }) {
+  const list = useBackups(site)
+  const protection = useOverview().data?.sites.find((status) => status.site === site)?.protection
+  const [filter, setFilter] = useState<BackupFilter>('all')
+  const [text, setText] = useState('')
+  const [chosen, setChosen] = useState<string | null>(null)
+  const [inspecting, setInspecting] = useState(true)
+  const [drawer, setDrawer] = useState(false)
+  const narrow = useMediaQuery('(max-width: 999px)', window.innerWidth < 1000)
+  const jobs = useJobList(site)
+
+  const all = joinBackups(list.data?.backups ?? [])
+  const counts = countBackups(all)
+  const rows = filterBackups(all, filter, text)
+  const row = rows.find((candidate) => candidate.key === chosen) ?? null
+  const scheme = list.data?.scheme ?? 'manual'
+  const showInspector = () => (narrow ? setDrawer(!drawer) : setInspecting(!inspecting))
+  useBackupKeys(site, row, { toggleInspector: showInspector, close: () => (drawer ? setDrawer(false) : setChosen(null)) })
+
+  const inspector = row && (
+    <Inspector site={site} row={row} jobs={jobs} onClose={() => (narrow ? setDrawer(false) : setChosen(null))} />
+  )
+  return (
+    <Page
+      title={<SiteTitle site={site} page="Backups" />}
+      subtitle={protection && <Badge tone={TONE[protection]}>{PROTECTION_WORD[protection]}</Badge>}
+      actions={<BackUpButtons site={site} newest={all[0] ?? null} />}
+    >
+      <div className={classes.columns}>
+        <div className={classes.main}>
+          <ToolRow
+            right={
+              <>
+                <FilterField label="Filter" value={text} onChange={setText} />
+                {narrow && (
+                  <Button
+                    className={classes.drawerButton}
+                    data-size="small"
+                    aria-label="Show the chosen backup"
+                    disabled={row === null}
+                    onClick={() => setDrawer(true)}
+                  >
+                    <IconLayoutSidebarRight {...icon16} />
+                  </Button>
+                )}
+              </>
+            }
+          >
+            <SegmentedFilter
+              label="Backups"
+              value={filter}
+              onChange={setFilter}
+              options={[
+                { value: 'all', label: 'All', count: counts.all },
+                { value: 'daily', label: 'Daily', count: counts.daily },
+                { value: 'weekly', label: 'Weekly', count: counts.weekly },
+                {
+                  value: 'problems',
+                  label: 'Problems',
+                  count: counts.problems,
+                  ...(counts.problems > 0 ? { glyph: <IconAlertTriangle {...icon12} className={classes.warn} /> } : {}),
+                },
+              ]}
+            />
+          </ToolRow>
+          <RotationLine site={site} scheme={scheme} />
+          {list.data?.problems.map((problem) => (
+            <div key={problem.repository} className={classes.problem}>
+              <Notice tone="warn" title={problem.message}>
+                {problem.hint}
+              </Notice>
+            </div>
+          ))}
+          {list.error && (
+            <div className={classes.problem}>
+              <ErrorBox title="The backups could not be listed." error={list.error} onRetry={() => void list.refetch()} />
+            </div>
+          )}
+          {list.isPending && !list.error && <SkeletonRows rows={8} height={48} label="Reading the backups" />}
+          {rows.length > 0 && (
+            <BackupsTable
+              rows={rows}
+              jobs={jobs}
+              scheme={scheme}
+              chosen={chosen}
+              onChoose={setChosen}
+              onInspect={() => (narrow ? setDrawer(true) : setInspecting(true))}
+              below={<UnknownFiles files={list.data?.unknown ?? []} />}
+            />
+          )}
+          {list.data && all.length === 0 && (
+            <>
+              <Empty
+                title={`No backup of ${site} yet`}
+                text="A backup goes into the vault on this computer. It reads the database and the files; nothing on the server is changed."
+              >
+                <Button variant="filled" onClick={() => void backUp(site, 'vault')}>
+                  Back up {site} now
+                </Button>
+              </Empty>
+              <UnknownFiles files={list.data.unknown} />
+            </>
+          )}
+          {all.length > 0 && rows.length === 0 && (
+            <Empty title="No backup matches this filter">
+              <Button
+                onClick={() => {
+                  setFilter('all')
+                  setText('')
+                }}
+              >
+                Show all backups
+              </Button>
+            </Empty>
+          )}
+        </div>
+        {!narrow && inspecting && inspector}
+      </div>
+      {narrow && (
+        <Drawer
+          opened={drawer && row !== null}
+          onClose={() => setDrawer(false)}
+          position="right"
+          size={320}
+          withCloseButton={false}
+          aria-label="Chosen backup"
+        >
+          {inspector}
+        </Drawer>
+      )}
+    </Page>
+  )
+}

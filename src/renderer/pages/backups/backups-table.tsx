@@ -1,0 +1,228 @@
+import { IconAlertCircle, IconCheck, IconEqualNot, IconFileBroken } from '@tabler/icons-react'
+import { useVirtualizer } from '@tanstack/react-virtual'
+import { type KeyboardEvent, type ReactNode, useEffect, useRef } from 'react'
+import { formatAge, formatBytes, formatMoment, formatNearDay } from '#shared/format.ts'
+import type { RepositoryName } from '#shared/model/backup.ts'
+import { isJobActive, type Job } from '#shared/model/job.ts'
+import { KindBadge } from '../../components/badge.tsx'
+import { icon14, icon16, REPOSITORY_LABEL } from '../../components/icons.tsx'
+import { Spinner } from '../../components/progress.tsx'
+import { Proof } from '../../components/proof.tsx'
+import { type BackupCopy, type BackupRow, REPOSITORIES, whyKept } from '../../lib/join-backups.ts'
+import { useNow } from '../../stores/clock.ts'
+import classes from './backups.module.css'
+
+const ROW_HEIGHT = 48
+
+interface TableProps {
+  rows: readonly BackupRow[]
+  jobs: readonly Job[]
+  scheme: 'manual' | 'server'
+  chosen: string | null
+  onChoose(key: string): void
+  onInspect(): void
+  below: ReactNode
+}
+
+/** Rows over all repositories; ↑ ↓ move, Enter and Space inspect. Only what is in sight is drawn. */
+export function BackupsTable({ rows, jobs, scheme, chosen, onChoose, onInspect, below }: TableProps) {
+  const scroller = useRef<HTMLDivElement>(null)
+  const toFocus = useRef<string | null>(null)
+  const now = useNow()
+  const virtualizer = useVirtualizer({
+    count: rows.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => ROW_HEIGHT,
+    overscan: 12,
+  })
+  const at = rows.findIndex((row) => row.key === chosen)
+  // The newest is chosen from the start, so that the inspector has something to say.
+  const first = rows[0]?.key
+  useEffect(() => {
+    if (at < 0 && first !== undefined && chosen === null) onChoose(first)
+  }, [at, first, chosen, onChoose])
+  // The row to go to may only be drawn once the list has scrolled to it.
+  useEffect(() => {
+    if (toFocus.current === null) return
+    const button = scroller.current?.querySelector<HTMLElement>(
+      `[data-row="${rows.findIndex((row) => row.key === toFocus.current)}"]`,
+    )
+    if (!button) return
+    button.focus({ preventScroll: true })
+    toFocus.current = null
+  })
+
+  const onKeyDown = (event: KeyboardEvent) => {
+    const step = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -rows.length, End: rows.length }[event.key]
+    if (step !== undefined) {
+      const next = Math.min(rows.length - 1, Math.max(0, at + step))
+      const key = rows[next]?.key
+      if (key === undefined) return
+      toFocus.current = key
+      onChoose(key)
+      virtualizer.scrollToIndex(next)
+    } else if (event.key === 'Enter' || event.key === ' ') onInspect()
+    else return
+    event.preventDefault()
+  }
+  const items = virtualizer.getVirtualItems()
+  const before = items[0]?.start ?? 0
+  const after = virtualizer.getTotalSize() - (items[items.length - 1]?.end ?? 0)
+  return (
+    <div ref={scroller} className={classes.scroller}>
+      <table className={classes.table} aria-label="Backups" aria-rowcount={rows.length + 1}>
+        <thead>
+          <tr>
+            <th>Backup, why it is kept</th>
+            <th className={classes.colMade}>Made</th>
+            <th className={classes.colParts}>Parts</th>
+            <th className={classes.colProof}>Proof</th>
+            {REPOSITORIES.map((repository) => (
+              <th key={repository} className={classes.colCopy}>
+                {REPOSITORY_LABEL[repository]}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {before > 0 && (
+            <tr className={classes.spacer} style={{ height: before }}>
+              <td colSpan={6} />
+            </tr>
+          )}
+          {items.map(({ index }) => {
+            const row = rows[index]
+            return (
+              row && (
+                <Row
+                  key={row.key}
+                  index={index}
+                  row={row}
+                  selected={row.key === chosen}
+                  why={whyKept(row, scheme, now)}
+                  now={now}
+                  job={jobs.find((job) => isJobActive(job) && aboutRow(job, row)) ?? null}
+                  onChoose={() => onChoose(row.key)}
+                  tabStop={at < 0 ? index === 0 : index === at}
+                  onInspect={onInspect}
+                  onKeyDown={onKeyDown}
+                />
+              )
+            )
+          })}
+          {after > 0 && (
+            <tr className={classes.spacer} style={{ height: after }}>
+              <td colSpan={6} />
+            </tr>
+          )}
+        </tbody>
+      </table>
+      {below}
+    </div>
+  )
+}
+
+/** A verify job names its backup in the title; that is enough for a mark in the row. */
+function aboutRow(job: Job, row: BackupRow): boolean {
+  return job.kind === 'verify' && job.title.split(/\s+/).includes(row.name)
+}
+
+function Row(props: {
+  index: number
+  tabStop: boolean
+  row: BackupRow
+  selected: boolean
+  why: string
+  now: Date
+  job: Job | null
+  onChoose(): void
+  onInspect(): void
+  onKeyDown(event: KeyboardEvent): void
+}) {
+  const { row, now, job } = props
+  return (
+    <tr className={classes.row} aria-rowindex={props.index + 2} aria-current={props.selected || undefined}>
+      <td>
+        <div className={classes.name}>
+          <button
+            type="button"
+            data-row={props.index}
+            tabIndex={props.tabStop ? 0 : -1}
+            title={row.name}
+            onClick={props.onChoose}
+            onDoubleClick={props.onInspect}
+            onKeyDown={props.onKeyDown}
+          >
+            {row.name}
+          </button>
+          <KindBadge kind={row.kind} />
+        </div>
+        <div className={classes.second}>{props.why}</div>
+      </td>
+      <td>
+        <div>{formatMoment(row.timestamp)}</div>
+        <div className={classes.second}>{formatAge(row.timestamp, now)}</div>
+      </td>
+      <td>
+        <PartLine row={row} part="database" word="db" />
+        <PartLine row={row} part="files" word="files" />
+      </td>
+      <td>
+        {job ? (
+          <div className={classes.busy}>
+            <Spinner />
+            <span>{job.state === 'queued' ? 'queued' : 'verifying'}</span>
+          </div>
+        ) : (
+          <Proof level={row.proof?.level ?? null} second={row.proof ? formatNearDay(row.proof.at, now) : 'not verified'} />
+        )}
+      </td>
+      {REPOSITORIES.map((repository) => (
+        <td key={repository} className={classes.copyCell}>
+          <CopyCell repository={repository} copy={row.copies[repository]} />
+        </td>
+      ))}
+    </tr>
+  )
+}
+
+function PartLine({ row, part, word }: { row: BackupRow; part: 'database' | 'files'; word: string }) {
+  const found = row.parts.find((candidate) => candidate.part === part)
+  const className = part === 'files' ? classes.second : undefined
+  if (!found) return <div className={classes.second}>no {part}</div>
+  return (
+    <div className={className}>
+      {word} {found.size === null ? 'missing' : formatBytes(found.size)}
+    </div>
+  )
+}
+
+function CopyCell({ repository, copy }: { repository: RepositoryName; copy: BackupCopy | undefined }) {
+  if (!copy) return <span title={`Not in the ${REPOSITORY_LABEL[repository].toLowerCase()}`}>–</span>
+  const label = `In the ${REPOSITORY_LABEL[repository].toLowerCase()}`
+  switch (copy.state) {
+    case 'present':
+      return <IconCheck {...icon16} aria-hidden={false} role="img" aria-label={label} />
+    case 'incomplete':
+      return (
+        <span className={classes.bad}>
+          <IconFileBroken {...icon14} />
+          part missing
+        </span>
+      )
+    case 'failed':
+      return (
+        <span className={classes.bad}>
+          <IconAlertCircle {...icon14} />
+          failed
+        </span>
+      )
+    case 'differs':
+      return (
+        <span className={classes.bad}>
+          <IconEqualNot {...icon14} />
+          differs
+        </span>
+      )
+  }
+}

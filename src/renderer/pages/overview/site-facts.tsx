@@ -1,0 +1,105 @@
+import type { SiteStatus } from '#shared/contract/backups.ts'
+import { formatBytes, formatDuration, formatMoment, formatNearDay } from '#shared/format.ts'
+import { CopyButton } from '../../components/kbd.tsx'
+import { Proof } from '../../components/proof.tsx'
+import { Sparkline } from '../../components/sparkline.tsx'
+import { type GlyphState, StateGlyph } from '../../components/state-glyph.tsx'
+import { ageState } from '../../lib/protection.ts'
+import { useSite } from '../../queries.ts'
+import { useNow } from '../../stores/clock.ts'
+import classes from './site-overview.module.css'
+import { COPY_WORD, type Copy } from './sites-table.tsx'
+
+const COPY_GLYPH: Record<Copy, GlyphState> = { newest: 'ok', old: 'warn', none: 'none', failing: 'bad' }
+const COPY_SHORT: Record<Copy, string> = { newest: 'newest', old: 'older one', none: 'none', failing: 'failing' }
+
+const ENCRYPTION_TEXT: Record<SiteStatus['encryption'], string> = {
+  encrypted: 'All backups are encrypted',
+  plain: 'Not encrypted',
+  mixed: 'Some are encrypted, some are not',
+  none: 'No backup yet',
+}
+
+/** The facts of a site in one column: age, copies, proof, encryption, size, places. */
+export function SiteFacts({ status }: { status: SiteStatus }) {
+  const now = useNow()
+  const { newest } = status
+  const age = newest ? (now.getTime() - new Date(newest.timestamp).getTime()) / 1000 : null
+  return (
+    <aside className={classes.facts} aria-label={`Facts of ${status.site}`}>
+      <section>
+        <h2>Newest good backup</h2>
+        {newest ? (
+          <>
+            <div className={classes.figure} data-state={ageState(age)}>
+              {formatDuration(age ?? 0)}
+            </div>
+            <p>
+              {newest.name} · {formatMoment(newest.timestamp)} UTC
+            </p>
+          </>
+        ) : (
+          <div className={classes.figure} data-state="bad">
+            None
+          </div>
+        )}
+      </section>
+      <section>
+        <h2>Copies</h2>
+        {(['vault', 'server'] as const).map((repository) => (
+          <div key={repository} className={classes.fact} title={`${repository} ${COPY_WORD[status.copies[repository]]}`}>
+            <StateGlyph state={COPY_GLYPH[status.copies[repository]]} size={10} />
+            <span>{repository === 'vault' ? 'Vault' : 'Server'}</span>
+            <i>{COPY_SHORT[status.copies[repository]]}</i>
+          </div>
+        ))}
+      </section>
+      <section>
+        <h2>Proof</h2>
+        <Proof
+          level={status.proof.at === null ? null : status.proof.level}
+          second={status.proof.at === null ? 'not verified' : `verified ${formatNearDay(status.proof.at, now)}`}
+        />
+      </section>
+      <section>
+        <h2>Encryption</h2>
+        <p className={status.encryption === 'plain' || status.encryption === 'mixed' ? classes.warn : undefined}>
+          {ENCRYPTION_TEXT[status.encryption]}
+        </p>
+      </section>
+      <section>
+        <h2>Size</h2>
+        <div className={classes.sizeLine}>
+          <span>{newest ? formatBytes(newest.bytes) : '–'}</span>
+          <Sparkline sizes={status.sizes} />
+        </div>
+      </section>
+      <Places site={status.site} />
+    </aside>
+  )
+}
+
+function Places({ site }: { site: string }) {
+  const view = useSite(site).data
+  if (!view) return null
+  const { database, server } = view.site
+  const places = [
+    { label: 'Database', text: `${database.user}@${database.host}:${database.port}/${database.database}` },
+    ...(server ? [{ label: 'Server', text: server.backupDir ?? `${server.filesDir}/backup` }] : []),
+    { label: 'Vault', text: view.vaultPath },
+  ]
+  return (
+    <section>
+      <h2>Places</h2>
+      {places.map((place) => (
+        <div key={place.label} className={classes.place}>
+          <span>{place.label}</span>
+          <code data-selectable title={place.text}>
+            {place.text}
+          </code>
+          <CopyButton text={place.text} label={`Copy the place of the ${place.label.toLowerCase()}`} />
+        </div>
+      ))}
+    </section>
+  )
+}

@@ -1,0 +1,76 @@
+import { Button } from '@mantine/core'
+import { IconDatabasePlus } from '@tabler/icons-react'
+import type { SiteStatus } from '#shared/contract/backups.ts'
+import { Badge } from '../../components/badge.tsx'
+import { icon16 } from '../../components/icons.tsx'
+import { NightsStrip } from '../../components/nights-strip.tsx'
+import { glyphOf, StateGlyph } from '../../components/state-glyph.tsx'
+import { Empty, ErrorBox, SkeletonRows } from '../../components/states.tsx'
+import { Page, Section, SiteTitle } from '../../layout/page.tsx'
+import { backUp } from '../../lib/back-up.ts'
+import { PROTECTION_WORD } from '../../lib/protection.ts'
+import { checkNow, useOverview, useSites } from '../../queries.ts'
+import { navigate } from '../../stores/ui.ts'
+import { Problems } from './problems.tsx'
+import { RecentBackups, RecentJobs } from './recent.tsx'
+import { SiteFacts } from './site-facts.tsx'
+import classes from './site-overview.module.css'
+
+const TONE = { protected: 'ok', ageing: 'warn', unprotected: 'bad', unknown: 'neutral' } as const
+
+/** One site: the same facts as its row among all sites, with room to read them. */
+export function SiteOverviewPage({ site }: { site: string }) {
+  const overview = useOverview()
+  const problems = useSites().data?.problems ?? []
+  const status = overview.data?.sites.find((candidate) => candidate.site === site)
+  return (
+    <Page
+      title={<SiteTitle site={site} page="Overview" />}
+      subtitle={status && <Badge tone={TONE[status.protection]}>{PROTECTION_WORD[status.protection]}</Badge>}
+      actions={
+        <Button
+          variant="filled"
+          leftSection={<IconDatabasePlus {...icon16} />}
+          onClick={() => void backUp(site, 'vault')}
+          aria-label={`Back up ${site} now`}
+        >
+          Back up now
+        </Button>
+      }
+    >
+      <div className={classes.columns}>
+        <div className={classes.left}>
+          <Problems problems={problems.filter((problem) => problem.file.includes(site))} />
+          {overview.error && (
+            <ErrorBox title="The state of this site could not be read." error={overview.error} onRetry={() => void checkNow()} />
+          )}
+          {overview.isPending && !overview.error && <SkeletonRows rows={4} height={56} label="Reading the site" />}
+          {status && <Protection status={status} />}
+          {overview.data && !status && (
+            <Empty title={`There is no site ${site}`}>
+              <Button onClick={() => navigate({ page: 'sites' })}>All sites</Button>
+            </Empty>
+          )}
+          {status && <RecentBackups site={site} />}
+          {status && <RecentJobs site={site} />}
+        </div>
+        {status && <SiteFacts status={status} />}
+      </div>
+    </Page>
+  )
+}
+
+function Protection({ status }: { status: SiteStatus }) {
+  const good = status.nights.filter((night) => night.outcome === 'good').length
+  return (
+    <>
+      <div className={classes.protection} data-protection={status.protection}>
+        <StateGlyph state={glyphOf(status.protection)} size={14} />
+        <p data-selectable>{status.reason}</p>
+      </div>
+      <Section title="Last 35 nights" aside={`${good} good`}>
+        <NightsStrip nights={status.nights} size="large" />
+      </Section>
+    </>
+  )
+}

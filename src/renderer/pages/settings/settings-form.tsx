@@ -1,0 +1,102 @@
+import { useState } from 'react'
+import { inputOf } from '../../lib/site-draft.ts'
+import { ConnectionFields, type ConnectionPart, type FieldsProps } from './connection-fields.tsx'
+import { connectionGlyphs, TestButton, TestPanel, useConnectionTest } from './connection-test.tsx'
+import { EncryptionFields } from './encryption-fields.tsx'
+import { RotationFields } from './rotation-fields.tsx'
+import classes from './settings.module.css'
+
+export type SettingsTab = 'connections' | 'encryption' | 'rotation'
+
+const TABS: { value: SettingsTab; label: string }[] = [
+  { value: 'connections', label: 'Connections' },
+  { value: 'encryption', label: 'Encryption' },
+  { value: 'rotation', label: 'Rotation' },
+]
+
+export function SettingsTabs({ tab, onTab }: { tab: SettingsTab; onTab(tab: SettingsTab): void }) {
+  return (
+    <div className={classes.tabs} role="tablist" aria-label="Settings">
+      {TABS.map(({ value, label }, index) => (
+        <button
+          key={value}
+          type="button"
+          role="tab"
+          id={`tab-${value}`}
+          aria-selected={tab === value}
+          aria-controls="settings-panel"
+          tabIndex={tab === value ? 0 : -1}
+          onClick={() => onTab(value)}
+          onKeyDown={(event) => {
+            const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0
+            const next = TABS[(index + step + TABS.length) % TABS.length]
+            if (step === 0 || !next) return
+            onTab(next.value)
+            document.getElementById(`tab-${next.value}`)?.focus()
+          }}
+        >
+          {label}
+        </button>
+      ))}
+    </div>
+  )
+}
+
+/** The form of a site, new or known; the test stands beside it. */
+export function SettingsForm(
+  props: FieldsProps & {
+    tab: SettingsTab
+    hasPassword: boolean
+    hasEncryptionPassword: boolean
+    defaultVault: string
+    stored: boolean
+    onStored(stored: boolean): void
+  },
+) {
+  const { draft, errors, change, tab } = props
+  const [part, setPart] = useState<ConnectionPart>('database')
+  const { result, error, busy, test } = useConnectionTest()
+  return (
+    <div id="settings-panel" role="tabpanel" aria-labelledby={`tab-${tab}`}>
+      {tab === 'connections' && (
+        <div className={classes.withPanel}>
+          <div>
+            <ConnectionFields
+              draft={draft}
+              errors={errors}
+              change={change}
+              part={part}
+              onPart={setPart}
+              glyphs={connectionGlyphs(result)}
+              hasPassword={props.hasPassword}
+              defaultVault={props.defaultVault}
+            />
+            <TestButton
+              busy={busy}
+              tested={result !== null}
+              disabled={hasConnectionErrors(errors)}
+              onTest={() => void test(inputOf(draft))}
+            />
+          </div>
+          <TestPanel result={result} error={error} busy={busy} />
+        </div>
+      )}
+      {tab === 'encryption' && (
+        <EncryptionFields
+          draft={draft}
+          errors={errors}
+          change={change}
+          site={draft.name}
+          hasPassword={props.hasEncryptionPassword}
+          stored={props.stored}
+          onStored={props.onStored}
+        />
+      )}
+      {tab === 'rotation' && <RotationFields draft={draft} errors={errors} change={change} />}
+    </div>
+  )
+}
+
+function hasConnectionErrors(errors: FieldsProps['errors']): boolean {
+  return Object.keys(errors).some((field) => field !== 'encryptionPassword')
+}

@@ -1,0 +1,119 @@
+import { Button } from '@mantine/core'
+import { useState } from 'react'
+import type { AppError } from '#shared/errors.ts'
+import { formatPlural } from '#shared/format.ts'
+import type { SiteView } from '#shared/model/site.ts'
+import { readError } from '../../bridge.ts'
+import { ErrorBox, SkeletonRows } from '../../components/states.tsx'
+import { Page, PageBody, SiteTitle } from '../../layout/page.tsx'
+import { showError } from '../../lib/show-error.ts'
+import { changesOf, draftErrors, draftOf, inputOf } from '../../lib/site-draft.ts'
+import { callUnlocking, queryClient, useSite } from '../../queries.ts'
+import { navigate, useUi } from '../../stores/ui.ts'
+import classes from './settings.module.css'
+import { SettingsForm, type SettingsTab, SettingsTabs } from './settings-form.tsx'
+
+/** A site's settings: connections with their test, encryption, rotation. */
+export function SettingsPage({ site }: { site: string }) {
+  const view = useSite(site)
+  if (view.data) return <Loaded key={JSON.stringify(view.data)} view={view.data} />
+  return (
+    <Page title={<SiteTitle site={site} page="Settings" />}>
+      <PageBody>
+        {view.error ? (
+          <ErrorBox title="The settings could not be read." error={view.error} onRetry={() => void view.refetch()} />
+        ) : (
+          <SkeletonRows rows={6} height={40} label="Reading the settings" />
+        )}
+      </PageBody>
+    </Page>
+  )
+}
+
+function Loaded({ view }: { view: SiteView }) {
+  const { name } = view.site
+  const before = draftOf(view)
+  const [draft, setDraft] = useState(before)
+  const [tab, setTab] = useState<SettingsTab>('connections')
+  const [stored, setStored] = useState(false)
+  const [error, setError] = useState<AppError | null>(null)
+  const [busy, setBusy] = useState(false)
+  const errors = draftErrors(draft, view.hasEncryptionPassword)
+  const changes = changesOf(before, draft)
+  const mustStore = draft.encryptionPassword !== '' && !stored
+  const save = async () => {
+    setBusy(true)
+    setError(null)
+    try {
+      await callUnlocking('sites.update', { site: inputOf(draft) })
+      await queryClient.invalidateQueries({ queryKey: ['sites'] })
+      setDraft((now) => ({ ...now, password: '', encryptionPassword: '' }))
+    } catch (thrown) {
+      setError(readError(thrown))
+    }
+    setBusy(false)
+  }
+  return (
+    <Page
+      title={<SiteTitle site={name} page="Settings" />}
+      actions={
+        <Button variant="danger" onClick={() => void removeSite(name)}>
+          Remove site…
+        </Button>
+      }
+      footer={
+        <>
+          <span className={classes.changes} role="status">
+            {changes.length === 0
+              ? 'Nothing changed'
+              : `${formatPlural(changes.length, 'change')} not saved: ${changes.join(', ')}${mustStore ? '. Save waits for “I have stored it”' : ''}`}
+          </span>
+          <Button disabled={changes.length === 0 || busy} onClick={() => setDraft(before)}>
+            Discard
+          </Button>
+          <Button
+            variant="filled"
+            aria-label={`Save the settings of ${name}`}
+            disabled={changes.length === 0 || Object.keys(errors).length > 0 || mustStore}
+            loading={busy}
+            onClick={() => void save()}
+          >
+            Save
+          </Button>
+        </>
+      }
+    >
+      <SettingsTabs tab={tab} onTab={setTab} />
+      <PageBody>
+        {error && (
+          <div className={classes.box}>
+            <ErrorBox title="Not saved." error={error} />
+          </div>
+        )}
+        <SettingsForm
+          tab={tab}
+          draft={draft}
+          errors={errors}
+          change={(change) => setDraft((now) => ({ ...now, ...change }))}
+          hasPassword={view.hasDatabasePassword}
+          hasEncryptionPassword={view.hasEncryptionPassword}
+          defaultVault={view.vaultPath}
+          stored={stored}
+          onStored={setStored}
+        />
+      </PageBody>
+    </Page>
+  )
+}
+
+/** The shell asks in its own window; backups, database and server folder stay. */
+async function removeSite(site: string): Promise<void> {
+  try {
+    const { removed, vaultKept } = await callUnlocking('sites.remove', { site })
+    if (!removed) return
+    navigate({ page: 'sites' })
+    useUi.getState().toast({ tone: 'ok', text: `${site} is removed from Backup Desk. Its backups stay in ${vaultKept}.` })
+  } catch (error) {
+    showError(error)
+  }
+}
