@@ -20,15 +20,7 @@ export const WINDOW_PACKAGES = [
 ]
 
 /** What the tests use beyond that: a screen, fonts to draw with, the servers' PostgreSQL. */
-export const TEST_PACKAGES = [
-  ...WINDOW_PACKAGES,
-  'xvfb',
-  'xauth',
-  'fonts-liberation',
-  'fonts-noto-core',
-  'postgresql-15',
-  'postgresql-client-15',
-]
+export const TEST_PACKAGES = [...WINDOW_PACKAGES, 'xvfb', 'xauth', 'fonts-liberation', 'postgresql-15', 'postgresql-client-15']
 
 export const isLinux = process.platform === 'linux'
 export const isRoot = process.getuid?.() === 0

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
+import { startBackup } from '#engine/features/backup/index.ts'
+import { listBackups, listFolder, overview } from '#engine/features/listing/index.ts'
+import { startVerify, startVerifyFolder } from '#engine/features/proof/index.ts'
+import type { EngineContext } from '#engine/foundation/context.ts'
+import { serverBackupFolder } from '#engine/foundation/repository/open.ts'
+import type { Handlers } from '#engine/router.ts'
 import type { backups as area } from '#shared/contract/backups.ts'
 import { AppError } from '#shared/errors.ts'
-import { startBackup } from '../features/backup/index.ts'
-import { listBackups, listFolder, overview } from '../features/listing/index.ts'
-import { startVerify, startVerifyFolder } from '../features/proof/index.ts'
-import type { EngineContext } from '../foundation/context.ts'
-import { serverBackupFolder } from '../foundation/repository/open.ts'
-import type { Handlers } from '../router.ts'
 
 export function backupsProcedures(context: EngineContext): Handlers<typeof area> {
   return {

@@ -1,7 +1,7 @@
+import { openDecryptRuns } from '#engine/features/encryption/index.ts'
+import type { EngineContext } from '#engine/foundation/context.ts'
+import type { Handlers } from '#engine/router.ts'
 import type { decrypt } from '#shared/contract/decrypt.ts'
-import { openDecryptRuns } from '../features/encryption/index.ts'
-import type { EngineContext } from '../foundation/context.ts'
-import type { Handlers } from '../router.ts'
 
 export function decryptProcedures(context: EngineContext): Handlers<typeof decrypt> {
   const runs = openDecryptRuns(context)

@@ -1,6 +1,6 @@
+import type { EngineContext } from '#engine/foundation/context.ts'
+import type { Handlers } from '#engine/router.ts'
 import type { contract } from '#shared/contract/index.ts'
-import type { EngineContext } from '../foundation/context.ts'
-import type { Handlers } from '../router.ts'
 import { backupsProcedures } from './backups.ts'
 import { decryptProcedures } from './decrypt.ts'
 import { demoProcedures } from './demo.ts'

@@ -1,6 +1,6 @@
+import type { EngineContext } from '#engine/foundation/context.ts'
+import type { Handlers } from '#engine/router.ts'
 import type { jobs as area } from '#shared/contract/jobs.ts'
-import type { EngineContext } from '../foundation/context.ts'
-import type { Handlers } from '../router.ts'
 
 export function jobsProcedures({ jobs }: EngineContext): Handlers<typeof area> {
   return {

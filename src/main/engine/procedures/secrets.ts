@@ -1,6 +1,6 @@
+import type { EngineContext } from '#engine/foundation/context.ts'
+import type { Handlers } from '#engine/router.ts'
 import type { secrets as area } from '#shared/contract/secrets.ts'
-import type { EngineContext } from '../foundation/context.ts'
-import type { Handlers } from '../router.ts'
 
 export function secretsProcedures({ secrets }: EngineContext): Handlers<typeof area> {
   return {

@@ -1,6 +1,6 @@
+import type { EngineContext } from '#engine/foundation/context.ts'
+import type { Handlers } from '#engine/router.ts'
 import type { settings } from '#shared/contract/settings.ts'
-import type { EngineContext } from '../foundation/context.ts'
-import type { Handlers } from '../router.ts'
 
 export function settingsProcedures({ preferences, home, version, emit }: EngineContext): Handlers<typeof settings> {
   return {

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
+import { testConnections } from '#engine/features/connection-test/index.ts'
+import type { EngineContext } from '#engine/foundation/context.ts'
+import type { Handlers } from '#engine/router.ts'
 import type { sites as area } from '#shared/contract/sites.ts'
-import { testConnections } from '../features/connection-test/index.ts'
-import type { EngineContext } from '../foundation/context.ts'
-import type { Handlers } from '../router.ts'
 
 export function sitesProcedures(context: EngineContext): Handlers<typeof area> {
   const { sites } = context
