@@ -81,7 +81,7 @@ export async function readWholeSchema(snapshot: Snapshot): Promise<ReadSchema> {
     comments,
     notes: [...notes, ...indexes.notes, ...refreshes.notes, ...privileges.notes],
     extensions: await readExtensionsNeeded(snapshot),
-    roles: [...new Set(nodes.map((node) => node.owner))].sort(),
+    roles: [...new Set([...nodes.map((node) => node.owner), ...privileges.roles])].sort(),
     tableCount: relations.filter((relation) => relation.kind === 'r').length,
   }
 }

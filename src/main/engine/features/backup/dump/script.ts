@@ -1,4 +1,4 @@
-import { to as copyTo } from 'pg-copy-streams'
+import { CopyOut } from './copy-out.ts'
 import type { DumpNode, TableRows } from './node.ts'
 import type { ReadSchema } from './read-schema.ts'
 import type { Snapshot } from './session.ts'
@@ -54,7 +54,7 @@ export async function* writeScript(
 
 /** COPY as raw bytes: back-pressure reaches the server, rows are never looked at. */
 async function* copyRows(snapshot: Snapshot, rows: TableRows): AsyncGenerator<Buffer, void, void> {
-  const copy = snapshot.client.query(copyTo(`COPY ${rows.table}${rows.columns} TO STDOUT`))
+  const copy = snapshot.client.query(new CopyOut(`COPY ${rows.table}${rows.columns} TO STDOUT`))
   for await (const chunk of copy) {
     if (!Buffer.isBuffer(chunk)) throw new Error('COPY gave something else than bytes')
     yield chunk

@@ -35,7 +35,7 @@ const DIFFERENCE = `
   ) a
   LEFT JOIN pg_catalog.pg_roles gr ON gr.oid = a.grantor
   LEFT JOIN pg_catalog.pg_roles ge ON ge.oid = a.grantee
-  ORDER BY o.catalogue, o.oid, o.sub, a.verb DESC, a.position`
+  ORDER BY o.catalogue, o.oid, o.sub, a.verb DESC, a.position, a.privilege_type`
 
 const OBJECTS = `
   WITH objects AS (
@@ -62,7 +62,7 @@ const OBJECTS = `
 export async function readPrivileges(
   snapshot: Snapshot,
   nodes: readonly DumpNode[],
-): Promise<{ nodes: DumpNode[]; notes: string[] }> {
+): Promise<{ nodes: DumpNode[]; notes: string[]; roles: string[] }> {
   const { rows } = await snapshot.client.query<GrantRow>(`${OBJECTS} ${DIFFERENCE}`, [snapshot.schemaOid])
   const targets = new Map<string, { node: DumpNode; target: GrantTarget }>()
   for (const node of nodes) for (const [key, target] of node.grants) targets.set(key, { node, target })
@@ -91,7 +91,8 @@ export async function readPrivileges(
       write: () => grantStatements(entry.target, entry.rows).join('\n'),
     }),
   )
-  return { nodes: grants, notes }
+  const roles = rows.flatMap((row) => [row.grantee ?? '', row.grantor ?? '']).filter((role) => role !== '')
+  return { nodes: grants, notes, roles }
 }
 
 /** Joins privileges that differ in nothing else; a grant by somebody else than the owner is made in that role's name. */

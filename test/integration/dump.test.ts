@@ -1,0 +1,164 @@
+import { mkdtemp, open, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { countRows, dumpSchema, estimateDumpBytes } from '#engine/features/backup/dump/index.ts'
+import { dumpToFile, dumpToText, EVERYTHING_ROLES, pgDumpEntries, runSql } from '../support/dump.ts'
+import { fixture, fixturesRoot, hasFixtures } from '../support/fixtures.ts'
+import { type Postgres15, startPostgres15 } from '../support/postgres.ts'
+
+const LONG = 120_000
+const COMPLETION = '--\n-- PostgreSQL database dump complete\n--\n'
+let server: Postgres15
+let folder: string
+
+beforeAll(async () => {
+  server = await startPostgres15()
+  folder = await mkdtemp(join(tmpdir(), 'backup-desk-dump-'))
+  await server.psql('postgres', EVERYTHING_ROLES)
+}, LONG)
+
+afterAll(async () => {
+  await server?.stop()
+  if (folder) await rm(folder, { recursive: true, force: true })
+})
+
+/** Dumps, loads with psql into an empty database, and compares what pg_dump says of both. */
+async function expectRoundTrip(database: string, schema: string, user: string): Promise<string> {
+  const file = join(folder, `${database}.sql`)
+  await dumpToFile(server.connection(database, user), schema, file)
+  const copy = `${database}_copy`
+  await server.createDatabase(copy)
+  await server.psql(copy, { file }, user)
+  const original = await pgDumpEntries(server, database, schema)
+  const loaded = await pgDumpEntries(server, copy, schema)
+  expect(original.length).toBeGreaterThan(20)
+  expect(loaded).toEqual(original)
+  return file
+}
+
+if (!hasFixtures) console.warn(`\n!!! No fixtures at ${fixturesRoot}: the dumps of a real server's databases are NOT tested.\n`)
+
+describe.skipIf(!hasFixtures)('databases of a real server', () => {
+  test.each([
+    ['full', ['testsite-full.sql.gz'], 'zotonic'],
+    ['plain', ['backups', '1-plain-full', 'testsite-1.sql.gz'], 'postgres'],
+  ])(
+    '%s: dumped, loaded with psql, and equal by pg_dump',
+    async (database, file, user) => {
+      await server.createDatabase(database)
+      await server.psql(database, { file: fixture(...file) }, user)
+      const dump = await expectRoundTrip(database, 'testsite', user)
+
+      // the server looks for the schema's name in the first 10,000 plain and 5,000 compressed bytes
+      const text = await readFile(dump)
+      expect(text.subarray(0, 10_000).toString()).toContain('CREATE SCHEMA "testsite";')
+      expect(gzipSync(text, { level: 1 }).length).toBeGreaterThan(5_000)
+      expect(gzipSync(text.subarray(0, 10_000), { level: 1 }).length).toBeLessThan(5_000)
+      expect(text.subarray(-COMPLETION.length).toString()).toBe(COMPLETION)
+    },
+    LONG,
+  )
+
+  test('counts and estimates what is there', async () => {
+    const counts = new Map((await countRows(server.connection('plain'), 'testsite')).map(({ table, rows }) => [table, rows]))
+    expect(counts.get('rsc')).toBe(126)
+    expect(counts.get('edge')).toBe(111)
+    expect(counts.get('backup_revision')).toBe(211)
+    const estimate = await estimateDumpBytes(server.connection('plain'), 'testsite')
+    expect(estimate).toBeGreaterThan(300_000)
+    expect(estimate).toBeLessThan(6_000_000)
+  })
+})
+
+describe('a schema with everything', () => {
+  test(
+    'dumped, loaded with psql, and equal by pg_dump',
+    async () => {
+      await server.createDatabase('everything')
+      const sql = resolve(import.meta.dirname, '../fixtures/sql/everything.sql')
+      await server.psql('everything', { file: sql })
+      const file = await expectRoundTrip('everything', 'everything', 'postgres')
+      const copy = await runSql(
+        server.connection('everything_copy'),
+        `SELECT length(t) AS text, length(b) AS bytes FROM everything.kinds WHERE name = '--'`,
+      )
+      expect(copy).toEqual([{ text: 20_000_000, bytes: 2_100_000 }])
+      const handle = await open(file)
+      const tail = await handle.read({ position: (await handle.stat()).size - COMPLETION.length, length: COMPLETION.length })
+      await handle.close()
+      expect(tail.buffer.subarray(0, tail.bytesRead).toString()).toBe(COMPLETION)
+    },
+    LONG,
+  )
+
+  test('says what a database needs before it can be loaded', async () => {
+    const dump = await dumpSchema({ connection: server.connection('everything'), schema: 'everything' })
+    dump.stream.destroy()
+    expect(dump.facts).toMatchObject({ roles: ['Odd "Role"', 'postgres', 'reader', 'zotonic'], extensions: [] })
+    expect(dump.facts.serverVersion).toMatch(/^15\./)
+    expect(dump.facts.tableCount).toBe(15)
+  })
+
+  test('progress adds up to the bytes that came', async () => {
+    let told = 0
+    const dump = await dumpSchema({
+      connection: server.connection('everything'),
+      schema: 'everything',
+      onProgress: (bytes) => {
+        told += bytes
+      },
+    })
+    let came = 0
+    for await (const chunk of dump.stream) came += chunk.length
+    expect(came).toBeGreaterThan(30_000_000)
+    expect(told).toBe(came)
+  })
+})
+
+describe('odd schemas', () => {
+  test('an empty one, and one whose name needs quotes', async () => {
+    const name = 'Odd "schema".\n-- x; ü'
+    await server.createDatabase('odd')
+    await server.psql(
+      'odd',
+      `CREATE SCHEMA "Odd ""schema"".\n-- x; ü"; CREATE SCHEMA empty; CREATE TABLE "Odd ""schema"".\n-- x; ü".t AS SELECT 1 AS a`,
+    )
+    expect(await dumpToText(server.connection('odd'), 'empty')).toContain('CREATE SCHEMA "empty";')
+    const text = await dumpToText(server.connection('odd'), name)
+    await server.createDatabase('odd_copy')
+    await server.psql('odd_copy', text)
+    expect(await countRows(server.connection('odd_copy'), name)).toEqual([{ table: 't', rows: 1 }])
+  })
+
+  test('the schema public, whose objects pg_depend does not tie to it', async () => {
+    await server.createDatabase('public')
+    await server.psql(
+      'public',
+      `CREATE TABLE t (id serial PRIMARY KEY, a text); INSERT INTO t (a) VALUES ('x'); CREATE VIEW v AS SELECT * FROM t`,
+    )
+    await server.createDatabase('public_copy')
+    await server.psql('public_copy', 'DROP SCHEMA public')
+    await server.psql('public_copy', await dumpToText(server.connection('public'), 'public'))
+    expect(await runSql(server.connection('public_copy'), 'SELECT * FROM public.v')).toEqual([{ id: 1, a: 'x' }])
+  })
+
+  test('names what belongs to the database and stays behind', async () => {
+    await server.createDatabase('notes')
+    await server.psql(
+      'notes',
+      `CREATE SCHEMA s; CREATE TABLE s.t (id integer PRIMARY KEY, ref integer REFERENCES s.t); CREATE PUBLICATION pub FOR TABLE s.t;
+       CREATE FUNCTION s.ev() RETURNS event_trigger LANGUAGE plpgsql AS 'begin end'; CREATE EVENT TRIGGER evt ON sql_drop EXECUTE FUNCTION s.ev();
+       ALTER TABLE s.t DISABLE TRIGGER ALL; SELECT lo_create(0);
+       CREATE MATERIALIZED VIEW s.m AS SELECT 1 AS a WITH NO DATA;
+       UPDATE pg_index SET indisvalid = false WHERE indexrelid = 's.t_pkey'::regclass AND false`,
+    )
+    const dump = await dumpSchema({ connection: server.connection('notes'), schema: 's' })
+    dump.stream.destroy()
+    expect(dump.facts.notes.join('\n')).toMatch(/Publication pub/)
+    expect(dump.facts.notes.join('\n')).toMatch(/Event trigger evt/)
+    expect(dump.facts.notes.join('\n')).toMatch(/Foreign keys of table t/)
+    expect(dump.facts.notes.join('\n')).toMatch(/large objects/)
+  })
+})
