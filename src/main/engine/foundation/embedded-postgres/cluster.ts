@@ -215,3 +215,9 @@ async function isFolder(path: string): Promise<boolean> {
     () => false,
   )
 }
+
+/** Where the cluster's data are: in its folder, for root elsewhere; null: there is none. */
+export async function clusterDataFolder(folder: string): Promise<string | null> {
+  const record = await readClusterRecord(folder)
+  return record && join(record.runFolder, 'data')
+}
