@@ -175,6 +175,7 @@ export async function copyPlainRuntime(runtime, target) {
   await rm(target, { recursive: true, force: true })
   await cp(runtime.folder, target, { recursive: true, verbatimSymlinks: true })
   await rm(join(target, 'resources', 'app'), { recursive: true, force: true })
+  await rm(join(target, 'complete'), { force: true })
 }
 
 if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {

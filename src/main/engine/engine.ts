@@ -34,12 +34,18 @@ parentPort.on('message', ({ data, ports }) => {
 
 function start(homePath: string, version: string, shellPort: MessagePort): Promise<Engine> {
   const shell = connectShell(shellPort)
-  const starting = createEngine({
+  const tellTheme = ({ context }: Engine) =>
+    context.preferences.get().then(
+      ({ theme }) => shell.send({ type: 'theme', theme }),
+      (error) => context.log.warn('the preferences could not be read', { error }),
+    )
+  const starting: Promise<Engine> = createEngine({
     homePath,
     program: 'window',
     version,
     confirm: shell.confirm,
     emit(event) {
+      if (event.type === 'preferences-changed') starting.then(tellTheme, () => {})
       for (const port of windows) port.postMessage({ event } satisfies FromEngineMessage)
     },
   })
@@ -51,6 +57,7 @@ function start(homePath: string, version: string, shellPort: MessagePort): Promi
         shell.send({ type: 'stopped' })
       })
       shell.send({ type: 'ready' })
+      return tellTheme(started)
     },
     (error) => {
       // nothing can be logged without a home folder: the shell shows what standard error says

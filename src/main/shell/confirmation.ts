@@ -83,7 +83,7 @@ export function createConfirmations(parent: () => BrowserWindow | null): Confirm
     ask(confirmation) {
       const asked = generation
       const answer = turn.then(() => (asked === generation ? show(confirmation) : false))
-      turn = answer
+      turn = answer.catch(() => false)
       return answer
     },
     cancelAll() {

@@ -4,6 +4,7 @@ import { type FromEnginePrivate, fromEnginePrivateSchema, type ToEngine, type To
 import type { Confirmation } from '#shared/model/plan.ts'
 import { answerKeyring } from './keyring.ts'
 import { places } from './places.ts'
+import type { Theme } from './theme.ts'
 
 const STOP_LIMIT_MS = 15_000
 const RESTART_MS = 300
@@ -23,6 +24,7 @@ export interface EngineProcessOptions {
   version: string
   keyringAvailable: boolean
   confirm(confirmation: Confirmation): Promise<boolean>
+  onTheme(theme: Theme): void
   onStarted(): void
   onGone(): void
   onHopeless(lastWords: string): void
@@ -55,7 +57,11 @@ export function createEngineProcess(options: EngineProcessOptions): EngineProces
     })
     const { port1, port2 } = new MessageChannelMain()
     shellPort = port1
-    port1.on('message', ({ data }) => receive(fromEnginePrivateSchema.parse(data)))
+    port1.on('message', ({ data }) => {
+      const message = fromEnginePrivateSchema.safeParse(data)
+      if (message.success) receive(message.data)
+      else console.error('The engine sent a message that the shell does not know.')
+    })
     port1.start()
     started.postMessage({ type: 'start', homePath: options.home, version: options.version } satisfies ToEngine, [port2])
     send({ type: 'keyring-state', available: options.keyringAvailable })
@@ -66,9 +72,15 @@ export function createEngineProcess(options: EngineProcessOptions): EngineProces
   function receive(message: FromEnginePrivate): void {
     if (message.type === 'confirm') {
       const { confirmation } = message
-      options.confirm(confirmation).then((accepted) => send({ type: 'confirm-answer', id: confirmation.id, accepted }))
+      options
+        .confirm(confirmation)
+        // a window that could not be shown confirms nothing
+        .catch(() => false)
+        .then((accepted) => send({ type: 'confirm-answer', id: confirmation.id, accepted }))
     } else if (message.type === 'keyring-wrap' || message.type === 'keyring-unwrap') {
       send(answerKeyring(message))
+    } else if (message.type === 'theme') {
+      options.onTheme(message.theme)
     } else if (message.type === 'stopped') {
       stopping?.()
     }

@@ -1,22 +1,27 @@
-import { app } from 'electron'
-import { deskSession } from './desk-session.ts'
+import { app, type Session } from 'electron'
 import { APP_ORIGIN } from './places.ts'
 import { devServer } from './protocol.ts'
 
 /** No page of ours goes anywhere, opens anything or embeds anything, whatever script may run in it. */
 export function lockDownAllContents(): void {
   app.on('web-contents-created', (_event, contents) => {
-    contents.on('will-navigate', (event) => event.preventDefault())
-    contents.on('will-frame-navigate', (event) => event.preventDefault())
+    // while developing, a page may load itself again
+    const isReload = (url: string) => devServer !== null && url === contents.getURL()
+    contents.on('will-frame-navigate', (event) => {
+      if (!isReload(event.url)) event.preventDefault()
+    })
     contents.on('will-redirect', (event) => event.preventDefault())
     contents.on('will-attach-webview', (event) => event.preventDefault())
     contents.setWindowOpenHandler(() => ({ action: 'deny' }))
   })
 }
 
-/** No permission, no device, no request to anywhere but our own files. */
-export function lockDownSession(): void {
-  const session = deskSession()
+/** No permission, no device, no download, no request to anywhere but our own files: in every session there is. */
+export function lockDownAllSessions(): void {
+  app.on('session-created', lockDown)
+}
+
+function lockDown(session: Session): void {
   session.setPermissionRequestHandler((_contents, _permission, decide) => decide(false))
   session.setPermissionCheckHandler(() => false)
   session.setDevicePermissionHandler(() => false)

@@ -11,6 +11,7 @@ export function installMenu(send: (command: WindowCommand) => void): void {
     click: () => send({ command }),
     ...(accelerator ? { accelerator, registerAccelerator: false } : {}),
   })
+  const page = (label: string, tab: string, key: string) => item(`${label} (G ${key})`, `page-${tab}`)
   const isMac = process.platform === 'darwin'
   const template: MenuItemConstructorOptions[] = [
     ...(isMac ? [{ role: 'appMenu' } satisfies MenuItemConstructorOptions] : []),
@@ -28,7 +29,15 @@ export function installMenu(send: (command: WindowCommand) => void): void {
     { role: 'editMenu' },
     {
       label: '&Site',
-      submenu: [item('Back up now', 'backup', 'CmdOrCtrl+B'), item('Check now', 'check-now', 'F5')],
+      submenu: [
+        item('Back up now', 'backup', 'CmdOrCtrl+B'),
+        item('Check now', 'check-now', 'F5'),
+        { type: 'separator' },
+        page('Overview', 'overview', 'O'),
+        page('Backups', 'backups', 'B'),
+        page('Jobs', 'jobs', 'J'),
+        page('Settings', 'settings', 'T'),
+      ],
     },
     {
       label: '&View',

@@ -11,6 +11,7 @@ export const places = {
   preload: join(mainFolder, '..', 'preload', 'preload.cjs'),
   confirmPreload: join(mainFolder, '..', 'preload', 'confirm.cjs'),
   renderer: join(mainFolder, '..', 'renderer'),
+  icon: join(mainFolder, '..', '..', 'assets', 'icon.png'),
 }
 
 export const APP_ORIGIN = 'app://desk'

@@ -5,9 +5,10 @@ import { createConfirmations } from './confirmation.ts'
 import { handleDialogs } from './dialogs.ts'
 import { createEngineProcess } from './engine-process.ts'
 import { keyringAvailable } from './keyring.ts'
-import { lockDownAllContents, lockDownSession } from './lock-down.ts'
+import { lockDownAllContents, lockDownAllSessions } from './lock-down.ts'
 import { installMenu } from './menu.ts'
 import { registerAppScheme, serveApp } from './protocol.ts'
+import { applyTheme, rememberedTheme } from './theme.ts'
 import { createMainWindow, type MainWindow } from './window.ts'
 
 /** Starts the shell: protocol and lock-down first, then the engine beside the window. */
@@ -21,6 +22,7 @@ export function startShell(): void {
   }
   registerAppScheme()
   lockDownAllContents()
+  lockDownAllSessions()
   app.whenReady().then(
     () => open(home),
     (error) => fail(error),
@@ -29,12 +31,14 @@ export function startShell(): void {
 
 function open(home: string): void {
   let window: MainWindow | null = null
+  applyTheme(rememberedTheme(home))
   const confirmations = createConfirmations(() => window?.browserWindow ?? null)
   const engine = createEngineProcess({
     home,
     version: app.getVersion(),
     keyringAvailable: keyringAvailable(),
     confirm: confirmations.ask,
+    onTheme: applyTheme,
     onStarted: () => window?.connect(engine),
     onGone: () => {
       confirmations.cancelAll()
@@ -49,10 +53,15 @@ function open(home: string): void {
     },
   })
   const show = () => {
-    window = createMainWindow({ onReady: (ready) => ready.connect(engine), onClosed: () => (window = null) })
+    window = createMainWindow({
+      onReady: (ready) => ready.connect(engine),
+      onClosed: () => {
+        window = null
+      },
+      onHopeless: () => fail(new Error('The window’s page stops again and again.')),
+    })
   }
   serveApp()
-  lockDownSession()
   handleDialogs(() => window?.browserWindow ?? null)
   installMenu((command) => window?.send(command))
   nativeTheme.on('updated', () => window?.paintBackground())

@@ -2,17 +2,18 @@ import { app } from 'electron'
 import { runCli } from '#cli/index.ts'
 import { toAppError } from '#shared/errors.ts'
 
-/** The app's own program as `zbd`: no window, no screen needed. */
-export function runInTerminal(args: string[]): void {
-  // Chromium would look for a display before anything is shown
-  app.commandLine.appendSwitch('ozone-platform', 'headless')
-  app.commandLine.appendSwitch('disable-gpu')
+/**
+ * The app's own program as `zbd`. The entry waits for this before Chromium starts up, so that it needs no screen
+ * and no profile; the process has ended before it would.
+ */
+export async function runInTerminal(args: string[]): Promise<void> {
   app.dock?.hide()
-  runCli(args).then(
-    (code) => app.exit(code),
-    (error) => {
-      process.stderr.write(`zbd: ${toAppError(error).message}\n`)
-      app.exit(1)
-    },
-  )
+  const code = await runCli(args).catch((error) => {
+    process.stderr.write(`zbd: ${toAppError(error).message}\n`)
+    return 1
+  })
+  // on some systems pipes are written later
+  await new Promise((resolve) => process.stdout.write('', resolve))
+  await new Promise((resolve) => process.stderr.write('', resolve))
+  process.exit(code)
 }

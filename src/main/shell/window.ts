@@ -4,6 +4,9 @@ import { deskSession } from './desk-session.ts'
 import type { EngineProcess } from './engine-process.ts'
 import { APP_ORIGIN, places } from './places.ts'
 
+/** This many deaths of the page within a minute are no accident. */
+const HOPELESS = 5
+
 /** The one main window. */
 export interface MainWindow {
   readonly browserWindow: BrowserWindow
@@ -20,7 +23,15 @@ export function pageColour(): string {
   return nativeTheme.shouldUseDarkColors ? '#1A1D22' : '#F7F8FA'
 }
 
-export function createMainWindow(events: { onReady(window: MainWindow): void; onClosed(): void }): MainWindow {
+export interface MainWindowEvents {
+  /** The page was loaded and can take a port. */
+  onReady(window: MainWindow): void
+  onClosed(): void
+  /** Its page died too often. */
+  onHopeless(): void
+}
+
+export function createMainWindow(events: MainWindowEvents): MainWindow {
   const browserWindow = new BrowserWindow({
     width: 1280,
     height: 800,
@@ -28,6 +39,7 @@ export function createMainWindow(events: { onReady(window: MainWindow): void; on
     minHeight: 600,
     useContentSize: true,
     title: 'Backup Desk',
+    icon: places.icon,
     backgroundColor: pageColour(),
     show: false,
     webPreferences: {
@@ -41,6 +53,7 @@ export function createMainWindow(events: { onReady(window: MainWindow): void; on
     },
   })
   const { webContents } = browserWindow
+  const deaths: number[] = []
   let loaded = false
 
   const window: MainWindow = {
@@ -68,7 +81,12 @@ export function createMainWindow(events: { onReady(window: MainWindow): void; on
     loaded = true
     events.onReady(window)
   })
-  webContents.on('render-process-gone', () => webContents.reload())
+  webContents.on('render-process-gone', (_event, { reason }) => {
+    if (reason === 'clean-exit') return
+    deaths.push(Date.now())
+    if (deaths.filter((at) => at > Date.now() - 60_000).length >= HOPELESS) events.onHopeless()
+    else webContents.reload()
+  })
   browserWindow.once('ready-to-show', () => browserWindow.show())
   browserWindow.on('closed', events.onClosed)
   void browserWindow.loadURL(`${APP_ORIGIN}/index.html`)

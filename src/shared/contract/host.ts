@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { confirmationSchema } from '../model/plan.ts'
+import { preferencesSchema } from './settings.ts'
 
 /** Shell → engine, over the utility process's own channel. Ports travel beside the message. */
 export const toEngineSchema = z.discriminatedUnion('type', [
@@ -15,6 +16,8 @@ export const fromEnginePrivateSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('confirm'), confirmation: confirmationSchema }),
   z.object({ type: z.literal('keyring-wrap'), id: z.int(), key: z.base64() }),
   z.object({ type: z.literal('keyring-unwrap'), id: z.int(), wrapped: z.base64() }),
+  /** Once started and whenever it was changed: window frame and confirmation window follow it too. */
+  z.object({ type: z.literal('theme'), theme: preferencesSchema.shape.theme.unwrap() }),
   z.object({ type: z.literal('stopped') }),
 ])
 
