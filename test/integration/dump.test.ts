@@ -4,6 +4,8 @@ import { join, resolve } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { countRows, dumpSchema, estimateDumpBytes } from '#engine/features/backup/dump/index.ts'
+import { createSiteSchema } from '#engine/features/demo/schema/create.ts'
+import { connectPostgres } from '#engine/foundation/connections/postgres.ts'
 import { dumpToFile, dumpToText, EVERYTHING_ROLES, pgDumpEntries, runSql } from '../support/dump.ts'
 import { fixture, fixturesRoot, hasFixtures } from '../support/fixtures.ts'
 import { type Postgres15, startPostgres15 } from '../support/postgres.ts'
@@ -71,6 +73,18 @@ describe.skipIf(!hasFixtures)('databases of a real server', () => {
     expect(estimate).toBeLessThan(6_000_000)
   })
 })
+
+test(
+  'the demo site’s schema: dumped, loaded with psql, and equal by pg_dump',
+  async () => {
+    await server.createDatabase('demo')
+    const client = await connectPostgres(server.connection('demo', 'zotonic'))
+    await createSiteSchema(client, 'demo')
+    await client.end()
+    await expectRoundTrip('demo', 'demo', 'zotonic')
+  },
+  LONG,
+)
 
 describe('a schema with everything', () => {
   test(

@@ -40,7 +40,7 @@ export async function readWholeSchema(snapshot: Snapshot): Promise<ReadSchema> {
   if (unsupported.length > 0) throw unsupportedError(snapshot.schema, unsupported)
   const notes = await surveyNotes(snapshot)
   // names in messages above are quoted where needed; from here on everywhere, as an SQL script should be
-  await snapshot.client.query('SET quote_all_identifiers = on')
+  await snapshot.client.query('SET LOCAL quote_all_identifiers = on')
 
   const constraints = await readConstraints(snapshot)
   const relations = await readRelations(snapshot)

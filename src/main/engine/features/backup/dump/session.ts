@@ -28,22 +28,24 @@ const NEWEST = 18
 const LOCK_WAIT_MS = 30_000
 const LOCK_ATTEMPTS = 5
 
-/** As pg_dump sets them, so that values, expressions and definitions come out the same everywhere. */
-const SETTINGS: [name: string, value: string][] = [
-  ['client_encoding', 'UTF8'],
-  ['search_path', ''],
-  ['datestyle', 'ISO'],
-  ['intervalstyle', 'postgres'],
-  ['extra_float_digits', '3'],
-  ['bytea_output', 'hex'],
-  ['xmloption', 'content'],
-  ['row_security', 'off'],
-  ['synchronize_seqscans', 'off'],
-  ['standard_conforming_strings', 'on'],
-  ['statement_timeout', '0'],
-  ['idle_in_transaction_session_timeout', '0'],
-  ['lock_timeout', String(LOCK_WAIT_MS)],
-]
+/**
+ * As pg_dump sets them, so that values, expressions and definitions come out the same everywhere. For the transaction
+ * alone: behind a pooler the session may be somebody else's a moment later. SET takes no snapshot, as a SELECT would.
+ */
+const SETTINGS = `
+  SET LOCAL client_encoding = 'UTF8';
+  SET LOCAL search_path = '';
+  SET LOCAL datestyle = 'ISO';
+  SET LOCAL intervalstyle = 'postgres';
+  SET LOCAL extra_float_digits = 3;
+  SET LOCAL bytea_output = 'hex';
+  SET LOCAL xmloption = 'content';
+  SET LOCAL row_security = off;
+  SET LOCAL synchronize_seqscans = off;
+  SET LOCAL standard_conforming_strings = on;
+  SET LOCAL statement_timeout = 0;
+  SET LOCAL idle_in_transaction_session_timeout = 0;
+  SET LOCAL lock_timeout = ${LOCK_WAIT_MS};`
 
 /**
  * Connects, locks all tables of the schema with ACCESS SHARE and opens a REPEATABLE READ transaction whose snapshot is
@@ -70,13 +72,11 @@ export async function openSnapshot(connection: PostgresConnection, schema: strin
     await client.end()
   }
   try {
-    for (const [name, value] of SETTINGS) await client.query('SELECT pg_catalog.set_config($1, $2, false)', [name, value])
     const server = await describeServer(client)
     refuseServer(server, schema)
-    if (server.number >= 170000) await client.query('SET transaction_timeout = 0')
     const schemaOid = await findSchema(client, schema, connection)
     await refuseUnreadable(client, schemaOid, connection.user)
-    await lockTables(client, schema, schemaOid)
+    await lockTables(client, schema, schemaOid, server.number)
     return {
       client,
       schema,
@@ -154,10 +154,11 @@ async function refuseUnreadable(client: pg.Client, schemaOid: number, user: stri
  * LOCK TABLE takes no snapshot by itself: locks first, then the first query fixes the moment. When a table came or went
  * between listing and locking, it begins anew.
  */
-async function lockTables(client: pg.Client, schema: string, schemaOid: number): Promise<void> {
+async function lockTables(client: pg.Client, schema: string, schemaOid: number, serverVersion: number): Promise<void> {
+  const settings = serverVersion >= 170000 ? `${SETTINGS} SET LOCAL transaction_timeout = 0;` : SETTINGS
   for (let attempt = 1; ; attempt++) {
     const names = await listTables(client, schemaOid)
-    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
+    await client.query(`BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ${settings}`)
     try {
       if (names.length > 0) {
         const list = names.map((name) => `${quoteIdentifier(schema)}.${quoteIdentifier(name)}`).join(', ')
