@@ -3,6 +3,7 @@ import { join, sep } from 'node:path'
 import type { EngineContext } from '#engine/foundation/context.ts'
 import { findEmbeddedBinaries } from '#engine/foundation/embedded-postgres/binaries.ts'
 import {
+  type Cluster,
   clusterDataFolder,
   clusterState,
   isStartedHere,
@@ -110,10 +111,29 @@ async function openDemo(context: EngineContext, job: JobContext): Promise<DemoSt
   const begun = Date.now()
   // a system that cleans its temporary folder may have taken the database of a root's demo
   const isWhole = (await isMade(places)) && (await clusterState(places.cluster)) !== 'absent'
-  const cluster = isWhole ? await startAgain(context, job, places) : await makeDemo(context, job, places)
-  await settle(context, demoSite(places, cluster.port))
-  job.log(`The demo site is there after ${((Date.now() - begun) / 1000).toFixed(1)} s, in ${places.root}.`)
+  const show = async ({ port }: { port: number }) => {
+    await settle(context, demoSite(places, port))
+    job.log(`The demo site is there after ${((Date.now() - begun) / 1000).toFixed(1)} s, in ${places.root}.`)
+  }
+  if (isWhole) await show(await startAgain(context, job, places))
+  else await makeAnew(context, job, places, show)
   return { site: SITE_NAME }
+}
+
+async function makeAnew(
+  context: EngineContext,
+  job: JobContext,
+  places: DemoPlaces,
+  show: (cluster: Cluster) => Promise<void>,
+): Promise<void> {
+  try {
+    await makeDemo(context, job, places, show)
+  } catch (error) {
+    // it may have been shown already, and now nothing is behind it
+    const present = await presentSite(context)
+    if (present && isDemoSite(present, places)) await context.sites.remove(SITE_NAME)
+    throw error
+  }
 }
 
 function startAgain(context: EngineContext, job: JobContext, places: DemoPlaces) {

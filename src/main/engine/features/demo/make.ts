@@ -14,7 +14,7 @@ import type { JobContext } from '#engine/foundation/jobs/types.ts'
 import type { MediaFile } from './history/records.ts'
 import { writeToDatabase, writeToDisk } from './history/write-changes.ts'
 import { makeUploads } from './media/uploads.ts'
-import { makePastBackup } from './past-backups.ts'
+import { captureNight, type SiteOfNight, storeNight } from './past-backups.ts'
 import { DATABASE, type DemoPlaces, demoSite, markMade } from './places.ts'
 import { createSiteSchema } from './schema/create.ts'
 import { writeSiteFiles } from './site-files.ts'
@@ -28,8 +28,14 @@ const UPLOADS = 51
 /**
  * Makes the demo from nothing and leaves its database running. Whatever an earlier attempt left goes first; a failure
  * or a cancel leaves nothing, and a crash leaves no marker, so that the next start begins anew.
+ * @param onShown called as soon as the site can be looked at; its encrypted backups, which take longest, follow
  */
-export async function makeDemo(context: EngineContext, job: JobContext, places: DemoPlaces): Promise<Cluster> {
+export async function makeDemo(
+  context: EngineContext,
+  job: JobContext,
+  places: DemoPlaces,
+  onShown: (cluster: Cluster) => Promise<void>,
+): Promise<Cluster> {
   await clearAway(places)
   try {
     await mkdir(places.root, { recursive: true, mode: 0o700 })
@@ -47,7 +53,16 @@ export async function makeDemo(context: EngineContext, job: JobContext, places: 
     job.phase('Creating the database', null, 'steps')
     const connection = await createDatabase(places, cluster, job.signal)
     await writeSiteFiles(places, connection.password ?? '')
-    await liveThrough(context, job, { places, connection, uploads })
+    const password = generatePassword()
+    await writeFileAtomic(places.encryptionPasswordFile, password)
+    const encrypted = await liveThrough(context, job, { places, connection, uploads, password })
+    await onShown(cluster)
+    job.phase('Encrypting the newest backups', encrypted.length, 'steps')
+    for (const night of encrypted) {
+      await storeNight(context, job, places, night, password)
+      job.log(`${nightText(night.night)}, encrypted`)
+      job.advance(1)
+    }
     await markMade(places)
     return cluster
   } catch (error) {
@@ -102,29 +117,38 @@ async function createDatabase(places: DemoPlaces, cluster: Cluster, signal: Abor
   return connection
 }
 
-/** From one kept night to the next, each with its backup, and on to now. */
+/** From one kept night to the next, each with its backup, and on to now. Returns the nights that are still to be encrypted. */
 async function liveThrough(
   context: EngineContext,
   job: JobContext,
-  options: { places: DemoPlaces; connection: PostgresConnection; uploads: ReadonlyMap<string, MediaFile> },
-): Promise<void> {
-  const { places, connection, uploads } = options
+  options: { places: DemoPlaces; connection: PostgresConnection; uploads: ReadonlyMap<string, MediaFile>; password: string },
+): Promise<SiteOfNight[]> {
+  const { places, connection, uploads, password } = options
   const now = new Date()
   const nights = keptNights(now)
-  const password = generatePassword()
-  await writeFileAtomic(places.encryptionPasswordFile, password)
   const story = tellStory(now, uploads, { since: encryptionStart(nights), password })
   const site = demoSite(places, connection.port)
+  const toEncrypt: SiteOfNight[] = []
   job.phase('Living through ten weeks', nights.length + 1, 'steps')
   for (const night of nights) {
     job.signal.throwIfAborted()
     await liveOn(story, night.at, night, options, job.signal)
-    await makePastBackup(context, job, { places, site, connection, night, password })
-    job.log(`${night.name} of ${night.at.toISOString().slice(0, 10)}${night.isEncrypted ? ', encrypted' : ''}`)
+    const captured = await captureNight(job, site, connection, night)
+    if (night.isEncrypted) {
+      toEncrypt.push(captured)
+    } else {
+      await storeNight(context, job, places, captured, password)
+      job.log(nightText(night))
+    }
     job.advance(1)
   }
   await liveOn(story, now, null, options, job.signal)
   job.advance(1)
+  return toEncrypt
+}
+
+function nightText(night: Night): string {
+  return `${night.name} of ${night.at.toISOString().slice(0, 10)}`
 }
 
 async function liveOn(

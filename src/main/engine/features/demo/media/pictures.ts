@@ -16,8 +16,8 @@ export interface PaintedPicture {
 /** Paints a picture for an object: seas with ships, tiles, still lifes, plans. The same seed gives the same file. */
 export async function paintPicture(kind: Picture, seed: number): Promise<PaintedPicture> {
   const random = new SeededRandom(seed)
-  const width = random.pick([420, 480, 520])
-  const height = random.pick([300, 340, 380])
+  const width = random.pick([380, 400, 440])
+  const height = random.pick([270, 290, 310])
   const painter = PAINTERS[kind](random)
   const pixels = new Uint8Array(width * height * 3)
   let grain = seed | 1
@@ -30,7 +30,7 @@ export async function paintPicture(kind: Picture, seed: number): Promise<Painted
       grain ^= grain << 13
       grain ^= grain >>> 17
       grain ^= grain << 5
-      const noise = (grain & 7) - 3
+      const noise = (grain & 3) - 1
       for (const part of colour) pixels[at++] = Math.max(0, Math.min(255, part + noise))
     }
   }

@@ -9,17 +9,17 @@ export interface Night {
   /** `demo-3`. */
   name: string
   isEncrypted: boolean
-  /** Some nights were saved without media. */
+  /** On weekdays the media were mostly left out. */
   databaseOnly: boolean
 }
 
 const DAY_MS = 86_400_000
 const NIGHTS = 21
-const ENCRYPTED_NIGHTS = 4
+const ENCRYPTED_NIGHTS = 3
 
 /**
  * The nights of the last three weeks whose backups a server's rotation has kept: the newest of each weekday and the
- * Sundays; oldest first. The last four are encrypted. Source: docs/formats.md, "Backup directory".
+ * Sundays; oldest first. The last three are encrypted. Source: docs/formats.md, "Backup directory".
  */
 export function keptNights(now: Date): Night[] {
   const random = new SeededRandom(301)
@@ -31,7 +31,12 @@ export function keptNights(now: Date): Night[] {
     const name = `${SITE_NAME}-${slotFor('server', at)}`
     if (nights.has(name)) continue
     const order = nights.size
-    nights.set(name, { at, name, isEncrypted: order < ENCRYPTED_NIGHTS, databaseOnly: order === 2 || order === 5 })
+    nights.set(name, {
+      at,
+      name,
+      isEncrypted: order < ENCRYPTED_NIGHTS,
+      databaseOnly: at.getUTCDay() !== 0 && order !== 0 && order !== 3,
+    })
   }
   return [...nights.values()].reverse()
 }

@@ -110,13 +110,25 @@ function tellEvents(story: Story): void {
 /** So that the site is never quite as in its newest backup. */
 function tellLastMinutes(story: Story): void {
   const { history, timeline, now } = story
-  for (const minutes of [20, 9]) {
+  const texts: [minutes: number, text: Text][] = [
+    [
+      21,
+      {
+        en: 'From the first of the month we stay open on Friday evenings.',
+        nl: 'Vanaf de eerste van de maand zijn we vrijdagavond open.',
+      },
+    ],
+    [
+      9,
+      {
+        en: 'From the first of the month: Fridays until nine, café included.',
+        nl: 'Vanaf de eerste van de maand: vrijdag tot negen uur, ook het café.',
+      },
+    ],
+  ]
+  for (const [minutes, summary] of texts) {
     const at = new Date(now.getTime() - minutes * 60_000)
     timeline.add(at, () => {
-      const summary = {
-        en: `From next month we stay open on Friday evenings. (${minutes})`,
-        nl: `Vanaf volgende maand zijn we vrijdagavond open. (${minutes})`,
-      }
       history.update({ at, by: story.id('marijke') }, story.id('opening_hours'), { props: { summary: trans(summary) } })
     })
   }
