@@ -23,8 +23,8 @@ describe.skipIf(!hasFixtures)('a backup whose program is killed', () => {
   afterAll(() => postgres?.stop())
 
   it.each([
-    ['plain', false, 10],
-    ['encrypted', true, 4],
+    ['plain', false, 7],
+    ['encrypted', true, 3],
   ])(
     'leaves the old backup or the new one, whenever it happens (%s)',
     async (_name, encrypted, kills) => {

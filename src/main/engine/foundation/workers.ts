@@ -27,6 +27,8 @@ export interface WorkersOptions {
   idleMs?: number
 }
 
+const YOUNG_GENERATION_MB = 6
+
 interface Assignment {
   request: TaskRequest
   transfer: ArrayBuffer[]
@@ -131,8 +133,13 @@ class PoolThread {
   constructor(file: URL | string, idleMs: number, events: { idle(): void; gone(): void }) {
     this.#events = events
     this.#idleMs = idleMs
-    // without the parent's flags: a loader or inspector of the program is none of the worker's
-    this.#worker = new Worker(file, { execArgv: [] })
+    this.#worker = new Worker(file, {
+      // without the parent's flags: a loader or inspector of the program is none of the worker's
+      execArgv: [],
+      // tasks make buffers by the gigabyte and hardly an object: a small young generation is collected after a few
+      // megabytes of them, where the default lets each thread gather 100 MB first
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+    })
     this.#worker.unref()
     this.#worker.on('message', (answer: TaskAnswer) => this.#settle(answer))
     this.#worker.on('messageerror', (error) => this.#crashed(error.message))
