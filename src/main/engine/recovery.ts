@@ -3,6 +3,7 @@ import { removePartsOfInterruptedJob } from './features/encryption/index.ts'
 import { recoverInterruptedRestores } from './features/restore/index.ts'
 import type { EngineContext } from './foundation/context.ts'
 import type { JobQueue } from './foundation/jobs/jobs.ts'
+import { ourJobs } from './foundation/repository/open.ts'
 import { recoverSlots } from './foundation/repository/slot-writer.ts'
 
 /**
@@ -12,6 +13,7 @@ import { recoverSlots } from './foundation/repository/slot-writer.ts'
  */
 export async function recoverInterruptedWork(context: EngineContext, jobs: JobQueue): Promise<void> {
   const { log, sites, locks } = context
+  const isOurJob = ourJobs(context.home)
   const interrupted = await jobs.sweep()
   for (const job of interrupted) {
     log.warn('job was interrupted', { job: job.id, kind: job.kind, site: job.site })
@@ -24,7 +26,7 @@ export async function recoverInterruptedWork(context: EngineContext, jobs: JobQu
     try {
       await attempt(context, `restores of ${site.name}`, () => recoverInterruptedRestores(context, site))
       const folders = [sites.vaultPath(site), ...(site.server ? [site.server.backupDir ?? `${site.server.filesDir}/backup`] : [])]
-      for (const folder of folders) await attempt(context, `slots in ${folder}`, () => recoverSlots(folder))
+      for (const folder of folders) await attempt(context, `slots in ${folder}`, () => recoverSlots(folder, { isOurJob }))
     } finally {
       await lock.release()
     }

@@ -16,6 +16,7 @@ import type { FileStat, Lease, PutOptions, Repository } from './types.ts'
 export interface FolderRepository extends Repository {
   readonly owner: FolderOwner
   readonly folder: string
+  readonly isOurJob: FolderOptions['isOurJob']
   /** The index with its unusable entries and problems. @throws AppError `index-corrupt` */
   readIndexDocument(): Promise<IndexDocument>
   /**
@@ -31,6 +32,8 @@ export interface FolderOptions {
   owner: FolderOwner
   /** Locks between our own programs; without them a lease holds within this process only. */
   locks?: Locks
+  /** Whether a job is of our home folder; files of others that may be at work here are left alone. */
+  isOurJob?: (id: string) => Promise<boolean>
   /** A missing folder counts as empty and is made at the first write. */
   create?: boolean
 }
@@ -95,6 +98,7 @@ export function openFolderRepository(options: FolderOptions): FolderRepository {
     place: folder,
     owner,
     folder,
+    isOurJob: options.isOurJob,
     capabilities: { rename: true, conditionalPut: true, ranges: true, append: true },
 
     async list(signal) {

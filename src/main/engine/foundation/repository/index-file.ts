@@ -50,9 +50,15 @@ export async function readIndexFile(folder: string): Promise<ReadIndex> {
  * Reads backup.json, lets `change` alter its entries and writes it back, so that a reader sees the old index or the
  * new one. A running server writes it too and knows no lock of ours: we read, merge, look again right before the
  * rename, and read back after it.
+ * @param id whose the temporary file is: a job's, else that of this single write
  * @throws AppError `index-busy` when it kept changing, `index-corrupt`; the index is then as somebody else wrote it
  */
-export async function updateIndexFile(folder: string, owner: FolderOwner, change: (index: BackupIndex) => void): Promise<void> {
+export async function updateIndexFile(
+  folder: string,
+  owner: FolderOwner,
+  change: (index: BackupIndex) => void,
+  id: string = newWriteId(),
+): Promise<void> {
   for (let tried = 0; tried < TRIES; tried += 1) {
     if (tried > 0) await sleep(50 * 2 ** tried)
     if (owner === 'server') await waitForServer(folder)
@@ -60,7 +66,7 @@ export async function updateIndexFile(folder: string, owner: FolderOwner, change
     change(before.document.entries)
     const text = serializeIndex(before.document)
     if (before.version !== null && text === before.text) return
-    if (await replaceIndex(folder, owner, text, before.version)) return
+    if (await replaceIndex(folder, owner, { text, expected: before.version, id })) return
   }
   throw new AppError(
     'index-busy',
@@ -73,10 +79,16 @@ export async function updateIndexFile(folder: string, owner: FolderOwner, change
 }
 
 /** False: somebody else wrote it meanwhile. */
-async function replaceIndex(folder: string, owner: FolderOwner, text: string, expected: string | null): Promise<boolean> {
+async function replaceIndex(
+  folder: string,
+  owner: FolderOwner,
+  { text, expected, id }: { text: string; expected: string | null; id: string },
+): Promise<boolean> {
   const path = join(folder, INDEX_FILE)
-  const file = partName(INDEX_FILE, newWriteId())
+  const file = partName(INDEX_FILE, id)
   const part = join(folder, file)
+  // a try that was killed here has left its file
+  await rm(part, { force: true })
   const handle = await createFile(folder, file, owner)
   try {
     try {

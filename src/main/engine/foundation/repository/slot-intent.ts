@@ -7,8 +7,8 @@ import { partFiles } from './backup-index.ts'
 import { createFile } from './file-owner.ts'
 import { openPlainFile, readPlainFile } from './folder-read.ts'
 import { readIndexFile, updateIndexFile } from './index-file.ts'
-import { belongsTo, intentName, isPlainName, newWriteId, partName } from './names.ts'
-import type { IndexEntry } from './types.ts'
+import { belongsTo, intentName, isPlainName, partName } from './names.ts'
+import type { BackupIndex, IndexEntry } from './types.ts'
 
 const MAX_INTENT_BYTES = 256 * 1024
 
@@ -40,7 +40,7 @@ export type OnStep = (step: string) => void | Promise<void>
 /** Writes the record so that it is there whole or not at all. */
 export async function writeIntent(folder: string, intent: SlotIntent): Promise<void> {
   const file = intentName(intent.name, intent.id)
-  const part = partName(file, newWriteId())
+  const part = partName(file, intent.id)
   const handle = await createFile(folder, part, intent.owner)
   try {
     await handle.writeFile(JSON.stringify(intent))
@@ -105,11 +105,12 @@ export async function rollForward(folder: string, intent: SlotIntent, onStep: On
   }
   await syncFolder(folder)
   await onStep('index')
-  await updateIndexFile(folder, intent.owner, (index) => {
+  const enter = (index: BackupIndex) => {
     const present = index.get(intent.name)
     if (present && present.timestamp > intent.entry.timestamp) return
     index.set(intent.name, mergeEntry(present, intent.entry))
-  })
+  }
+  await updateIndexFile(folder, intent.owner, enter, intent.id)
   await onStep('old files')
   await removeReplacedFiles(folder, intent)
   await onStep('record')

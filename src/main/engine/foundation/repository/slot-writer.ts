@@ -47,7 +47,7 @@ export async function writeSlot(repository: FolderRepository, slot: Slot): Promi
   const { folder, owner } = repository
   const onStep = slot.onStep ?? (() => {})
   checkSlot(repository, slot)
-  await recoverSlots(folder, { except: slot.jobId })
+  await recoverSlots(folder, { except: slot.jobId, ...(repository.isOurJob ? { isOurJob: repository.isOurJob } : {}) })
   const oldEntry = assertOlder(await repository.readIndex(), slot)
   const intent: SlotIntent = {
     version: 1,
@@ -80,8 +80,11 @@ export async function writeSlot(repository: FolderRepository, slot: Slot): Promi
 export interface RecoveryOptions {
   /** The id of a job whose files are left alone. */
   except?: string
-  /** False: the id is of another home folder's job; its files are left while they are younger than a day. Default: all are ours. */
-  isOurs?: (id: string) => Promise<boolean>
+  /**
+   * False: the id is of another home folder's job, which may run on another computer; its files are left until nobody
+   * wrote to them for a day. Default: all are ours.
+   */
+  isOurJob?: (id: string) => Promise<boolean>
 }
 
 export interface Recovered {
@@ -92,6 +95,8 @@ export interface Recovered {
 }
 
 const FOREIGN_AGE_MS = 24 * 3600 * 1000
+/** Single writes do not tell whose they are; they are short, and a long one keeps changing its file. */
+const WRITE_AGE_MS = 60_000
 
 /**
  * Clears up after jobs that died: a slot whose parts are all whole is finished; otherwise its parts are removed. Never
@@ -109,10 +114,12 @@ export async function recoverSlots(folder: string, options: RecoveryOptions = {}
     const work = parseWorkName(file)
     return work && work.id !== options.except ? [{ file, ...work }] : []
   })
-  const isCleared = async (work: { file: string; id: string }) => {
-    if (!options.isOurs || work.id.startsWith('zbd-') || (await options.isOurs(work.id))) return true
-    const facts = await lstat(join(folder, work.file)).catch(() => null)
-    return facts !== null && Date.now() - facts.mtimeMs > FOREIGN_AGE_MS
+  const isCleared = async ({ file, id }: { file: string; id: string }) => {
+    const { isOurJob } = options
+    const isWrite = id.startsWith('zbd-')
+    if (!isOurJob || (!isWrite && (await isOurJob(id)))) return true
+    const facts = await lstat(join(folder, file)).catch(() => null)
+    return facts !== null && Date.now() - facts.mtimeMs > (isWrite ? WRITE_AGE_MS : FOREIGN_AGE_MS)
   }
   for (const work of leftovers.filter(({ kind }) => kind === 'intent')) {
     if (!(await isCleared(work))) continue

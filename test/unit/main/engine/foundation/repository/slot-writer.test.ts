@@ -210,6 +210,15 @@ describe('recoverSlots', () => {
     expect(await filesOf(repository)).toEqual(PLAIN)
   })
 
+  it('finishes a slot whose index was half written', async () => {
+    const repository = await withOldSlot('server')
+    await interrupted(repository, true, 'index')
+    await writeFile(join(repository.folder, partName('backup.json', SLOT_JOB)), '{"testsi')
+    expect((await recoverSlots(repository.folder)).finished).toEqual(['testsite-1'])
+    expect(await stateOf(repository)).toBe('new')
+    expect(await filesOf(repository)).toEqual(ENCRYPTED)
+  })
+
   it('does not put an interrupted backup over a newer one', async () => {
     const repository = await withOldSlot('server')
     await interrupted(repository, false, 'rename testsite-1.sql.gz')
@@ -228,11 +237,11 @@ describe('recoverSlots', () => {
     const parts = await makeParts(repository, 'new', false)
     expect(parts).toHaveLength(3)
     expect(await recoverSlots(repository.folder, { except: SLOT_JOB })).toEqual({ finished: [], removed: [] })
-    expect(await recoverSlots(repository.folder, { isOurs: async () => false })).toEqual({ finished: [], removed: [] })
+    expect(await recoverSlots(repository.folder, { isOurJob: async () => false })).toEqual({ finished: [], removed: [] })
     const old = partName('testsite-1.tar.gz', SLOT_JOB)
     const yesterday = Date.now() / 1000 - 2 * 86_400
     await utimes(join(repository.folder, old), yesterday, yesterday)
-    expect(await recoverSlots(repository.folder, { isOurs: async () => false })).toEqual({ finished: [], removed: [old] })
+    expect(await recoverSlots(repository.folder, { isOurJob: async () => false })).toEqual({ finished: [], removed: [old] })
     expect((await recoverSlots(repository.folder)).removed).toHaveLength(2)
     expect(await filesOf(repository)).toEqual(PLAIN)
   })
