@@ -20,7 +20,9 @@ const STAND_IN = {
   sha256: '9461fc54dadc6b2d018c428522d520882d057ed826cda40ebc9272aaceece4bb',
   electron: '33.2.1',
 }
-const DOWNLOAD_LIMIT_MS = 60_000
+const DOWNLOAD_HOST = 'https://github.com/electron/electron/releases/'
+const PROBE_LIMIT_MS = 10_000
+const DOWNLOAD_LIMIT_MS = 5 * 60_000
 const LOCK_STALE_MS = 15 * 60_000
 
 /** Loads the app named on the command line: the stand-in has no default app. Being an ES module, it is waited for before `ready`. */
@@ -68,7 +70,7 @@ export async function ensureElectron(tell = () => {}) {
   // a stand-in that is there already means that the download host was out of reach from here
   if (!complete()) {
     tell(`Fetching Electron ${wanted}…`)
-    if (download()) return found(own, false)
+    if (await download()) return found(own, false)
     if (process.platform !== 'linux' || process.arch !== 'x64') {
       throw new Error(
         `Electron ${wanted} could not be downloaded. Check the network, or set ELECTRON_OVERRIDE_DIST_PATH to an unpacked Electron.`,
@@ -91,7 +93,13 @@ function found(folder, standIn) {
   return { executable, folder, version: readFileSync(join(folder, 'version'), 'utf8').trim().replace(/^v/, ''), standIn }
 }
 
-function download() {
+/** The electron package's own download; false when its host is out of reach. */
+async function download() {
+  const hasOwnRoute = process.env.ELECTRON_GET_USE_PROXY || process.env.ELECTRON_MIRROR || process.env.npm_config_electron_mirror
+  if (!hasOwnRoute) {
+    const probe = await fetch(DOWNLOAD_HOST, { method: 'HEAD', signal: AbortSignal.timeout(PROBE_LIMIT_MS) }).catch(() => null)
+    if (!probe?.ok) return false
+  }
   const script = require.resolve('electron/install.js')
   const result = spawnSync(process.execPath, [script], { cwd: root, stdio: 'ignore', timeout: DOWNLOAD_LIMIT_MS })
   return result.status === 0 && existsSync(executableIn(join(root, 'node_modules', 'electron', 'dist')))

@@ -1,6 +1,6 @@
 // npm run package: the app as people install it. Without arguments an unpacked folder for this system in dist/;
 // with arguments (e.g. --linux deb) what electron-builder makes of them.
-import { rmSync } from 'node:fs'
+import { copyFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { ensureBuilt, ensureInstalled, giveUp, must, requireNode, root, say, toolEnv } from './lib/steps.mjs'
 
@@ -25,3 +25,4 @@ must('electron-builder', [...targets, '--publish', 'never', ...options], {
   env: toolEnv({ CSC_IDENTITY_AUTO_DISCOVERY: 'false' }),
 })
 rmSync(plain, { recursive: true, force: true })
+copyFileSync(join(root, 'out', '.built-from'), join(root, 'dist', '.packaged-from'))
