@@ -1,0 +1,165 @@
+import { isSymbol, isWord } from '../script/sql-tokens.ts'
+import { Cursor, findOuterWord, outerTokens, refused } from './cursor.ts'
+import { factsOf, type StatementFacts } from './facts.ts'
+import { outsideReferences } from './references.ts'
+
+/** Kinds whose name comes right after the kind, and that run nothing when they are made. */
+const PLAIN_KINDS: string[][] = [
+  ['aggregate'],
+  ['collation'],
+  ['domain'],
+  ['statistics'],
+  ['text', 'search', 'configuration'],
+  ['text', 'search', 'dictionary'],
+]
+
+/** `CREATE …`. @throws AppError `statement-refused`, `other-schema` */
+export function checkCreate(cursor: Cursor): StatementFacts {
+  if (cursor.words('schema')) return createSchema(cursor)
+  if (cursor.words('table') || cursor.words('unlogged', 'table')) return createTable(cursor)
+  if (cursor.words('sequence') || cursor.words('unlogged', 'sequence')) return createSequence(cursor)
+  if (cursor.words('index') || cursor.words('unique', 'index')) return createIndex(cursor)
+  if (cursor.words('materialized', 'view')) return createView(cursor, 'CREATE MATERIALIZED VIEW')
+  if (cursor.words('type')) return createType(cursor)
+  if (cursor.words('policy')) return createOn(cursor, 'CREATE POLICY')
+  for (const kind of PLAIN_KINDS) {
+    if (!cursor.words(...kind)) continue
+    cursor.ownName()
+    return factsOf(`CREATE ${kind.join(' ').toUpperCase()}`, { references: outsideReferences(cursor) })
+  }
+  cursor.words('or', 'replace')
+  if (cursor.words('view') || cursor.words('recursive', 'view')) return createView(cursor, 'CREATE VIEW')
+  if (cursor.words('trigger') || cursor.words('constraint', 'trigger')) return createOn(cursor, 'CREATE TRIGGER')
+  if (cursor.words('function') || cursor.words('procedure')) return createRoutine(cursor)
+  throw refused(`${createLabel(cursor)} is not allowed`)
+}
+
+function createLabel({ tokens }: Cursor): string {
+  const words = tokens.slice(0, 3).filter((token) => token.kind === 'word')
+  return words.map((token) => token.value.toUpperCase().slice(0, 30)).join(' ')
+}
+
+function createSchema(cursor: Cursor): StatementFacts {
+  const path = cursor.path()
+  if (path.length !== 1) throw refused('CREATE SCHEMA with a name that can’t be read')
+  cursor.end()
+  if (path[0] !== cursor.schema) throw wrongSchema(path[0] ?? '', cursor.schema)
+  return factsOf('CREATE SCHEMA')
+}
+
+/** The dump is one of another site. */
+function wrongSchema(found: string, expected: string) {
+  const error = refused(`it creates schema "${found}", but the site uses "${expected}"`)
+  return Object.assign(error, { code: 'other-schema' })
+}
+
+function createTable(cursor: Cursor): StatementFacts {
+  const table = cursor.ownName()
+  if (cursor.words('partition', 'of')) cursor.ownName()
+  if (findOuterWord(cursor.tokens, cursor.at, 'as', 'select', 'execute') >= 0) throw refused('CREATE TABLE AS is not allowed')
+  const inherits = findOuterWord(cursor.tokens, cursor.at, 'inherits')
+  if (inherits >= 0) {
+    const parents = new Cursor(cursor.tokens, cursor.schema)
+    parents.at = inherits + 1
+    if (!parents.symbol('(')) throw refused('INHERITS that can’t be read')
+    do parents.ownName()
+    while (parents.symbol(','))
+  }
+  checkReferences(cursor)
+  return factsOf('CREATE TABLE', { table, references: outsideReferences(cursor) })
+}
+
+/** A foreign key puts triggers on the table that it refers to, an identity makes a sequence: both in this schema only. */
+export function checkReferences({ tokens, schema, at: from }: Cursor): void {
+  for (let at = from; at < tokens.length; at += 1) {
+    const isSequenceName = isWord(tokens[at], 'sequence') && isWord(tokens[at + 1], 'name') && isInsideIdentity(tokens, at)
+    if (!isSequenceName && !isWord(tokens[at], 'references')) continue
+    const named = new Cursor(tokens, schema)
+    named.at = at + (isSequenceName ? 2 : 1)
+    named.ownName()
+  }
+}
+
+/** Whether a position is inside the parentheses that follow IDENTITY. */
+function isInsideIdentity(tokens: Cursor['tokens'], from: number): boolean {
+  let depth = 0
+  for (let at = from; at >= 0; at -= 1) {
+    if (isSymbol(tokens[at], ')')) depth += 1
+    if (isSymbol(tokens[at], '(')) {
+      if (depth === 0) return isWord(tokens[at - 1], 'identity')
+      depth -= 1
+    }
+  }
+  return false
+}
+
+function createSequence(cursor: Cursor): StatementFacts {
+  cursor.ownName()
+  const owned = findOuterWord(cursor.tokens, cursor.at, 'owned')
+  if (owned >= 0) throw refused('CREATE SEQUENCE with an owner')
+  return factsOf('CREATE SEQUENCE')
+}
+
+function createIndex(cursor: Cursor): StatementFacts {
+  if (cursor.name() === null || !cursor.words('on')) throw refused('CREATE INDEX of this form is not allowed')
+  cursor.words('only')
+  cursor.ownName()
+  return factsOf('CREATE INDEX', { references: outsideReferences(cursor) })
+}
+
+function createView(cursor: Cursor, name: string): StatementFacts {
+  cursor.ownName()
+  return factsOf(name)
+}
+
+function createType(cursor: Cursor): StatementFacts {
+  cursor.ownName()
+  // a base type is made of functions in C
+  if (!cursor.isAtEnd && !cursor.words('as')) throw refused('CREATE TYPE of a base type is not allowed')
+  return factsOf('CREATE TYPE', { references: outsideReferences(cursor) })
+}
+
+/** `CREATE TRIGGER name … ON table …`, `CREATE POLICY name ON table …`. */
+function createOn(cursor: Cursor, name: string): StatementFacts {
+  cursor.name()
+  const on = findOuterWord(cursor.tokens, cursor.at, 'on')
+  if (on < 0) throw refused(`${name} without a table`)
+  cursor.at = on + 1
+  cursor.ownName()
+  return factsOf(name)
+}
+
+/** Functions and procedures in SQL and PL/pgSQL. Their bodies are not looked at: making one does not run it. */
+function createRoutine(cursor: Cursor): StatementFacts {
+  cursor.ownName()
+  if (!isSymbol(cursor.peek(), '(')) throw refused('a function without arguments list')
+  const signature = new Cursor(cursor.tokens.slice(0, findBody(cursor)), cursor.schema)
+  signature.at = cursor.at
+  const languages: string[] = []
+  let isSecurityDefiner = false
+  for (const { token, at } of outerTokens(signature.tokens, signature.at)) {
+    if (isSymbol(signature.tokens[at - 1], '.')) continue
+    const next = signature.tokens[at + 1]
+    if (isWord(token, 'language') && next) languages.push(next.value.toLowerCase())
+    if (isWord(token, 'security') && isWord(next, 'definer')) isSecurityDefiner = true
+    if (isWord(token, 'set') && isWord(next, 'role', 'session', 'session_authorization', 'local')) {
+      throw refused('a function that changes its role')
+    }
+  }
+  const foreign = languages.find((language) => language !== 'sql' && language !== 'plpgsql')
+  if (foreign !== undefined)
+    throw refused(`a function in the language "${foreign.slice(0, 63)}"; only sql and plpgsql are allowed`)
+  const hasSqlBody = signature.tokens.length < cursor.tokens.length
+  if (languages.length === 0 && !hasSqlBody) throw refused('a function without language')
+  return factsOf('CREATE FUNCTION', { isSecurityDefiner, references: outsideReferences(signature) })
+}
+
+/** Where the body of an SQL-standard function begins; the end of the statement when it has none. */
+function findBody({ tokens, at: from }: Cursor): number {
+  for (const { token, at } of outerTokens(tokens, from)) {
+    if (isSymbol(tokens[at - 1], '.') || isWord(tokens[at - 1], 'returns', 'setof')) continue
+    if (isWord(token, 'begin') && isWord(tokens[at + 1], 'atomic')) return at
+    if (isWord(token, 'return')) return at
+  }
+  return tokens.length
+}

@@ -1,0 +1,25 @@
+/** What a statement that may run does, for the loader and for the plan. */
+export interface StatementFacts {
+  /** `CREATE TABLE`, `COPY`, … */
+  name: string
+  /** `run`: as it stands; `skip`: the loader sees to it itself; `copy`: rows follow. */
+  action: 'run' | 'skip' | 'copy'
+  /** The table that is made or filled. */
+  table?: string
+  /** Columns of a COPY that names them. */
+  columns?: string[]
+  /** Rows of an INSERT. */
+  rows?: number
+  /** Roles that become owners of something, which the loading role must be a member of. */
+  owners: string[]
+  /** Other roles that it names. */
+  roles: string[]
+  /** `schema.name` of what it refers to outside of the site's schema and PostgreSQL's own. */
+  references: string[]
+  /** True for what runs with the rights of its owner. */
+  isSecurityDefiner?: boolean
+}
+
+export function factsOf(name: string, more: Partial<StatementFacts> = {}): StatementFacts {
+  return { name, action: 'run', owners: [], roles: [], references: [], ...more }
+}

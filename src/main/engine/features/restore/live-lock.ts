@@ -1,0 +1,108 @@
+import type pg from 'pg'
+import { connectPostgres, type PostgresConnection, quoteIdentifier } from '#engine/foundation/connections/postgres.ts'
+import { AppError } from '#shared/errors.ts'
+import { formatDuration } from '#shared/format.ts'
+
+/** How long a load waits for whoever holds the live tables. */
+export const LOCK_WAIT_MS = 10_000
+const LOOK_MS = 500
+
+interface Holder {
+  pid: number
+  user: string
+  program: string
+  since: number
+  doing: string
+}
+
+/**
+ * Runs statements that wait for locks, at most 10 s each; when they time out, the error tells who held them.
+ * @throws AppError `database-locked`
+ */
+export async function withLockWait<T>(
+  client: pg.Client,
+  connection: PostgresConnection,
+  action: () => Promise<T>,
+  waitMs = LOCK_WAIT_MS,
+): Promise<T> {
+  const { rows } = await client.query<{ pid: number }>(
+    `SELECT pg_backend_pid() AS pid, set_config('lock_timeout', '${waitMs}', false)`,
+  )
+  const watch = watchHolders(connection, rows[0]?.pid ?? 0)
+  try {
+    return await action()
+  } catch (error) {
+    if ((error as { code?: string }).code === '55P03') throw locked(watch.holders(), waitMs)
+    throw error
+  } finally {
+    await watch.stop()
+  }
+}
+
+/** Keeps writers out of the live tables until the transaction ends, once those that are under way are done. */
+export async function lockLiveTables(client: pg.Client, schema: string): Promise<void> {
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT c.relname AS name FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     WHERE n.nspname = $1 AND c.relkind IN ('r', 'p') ORDER BY c.oid`,
+    [schema],
+  )
+  if (rows.length === 0) return
+  const tables = rows.map(({ name }) => `${quoteIdentifier(schema)}.${quoteIdentifier(name)}`).join(', ')
+  await client.query(`LOCK TABLE ${tables} IN SHARE ROW EXCLUSIVE MODE`)
+}
+
+/** Looks over a second connection, while the first one waits, at who it waits for. */
+function watchHolders(connection: PostgresConnection, pid: number) {
+  let seen: Holder[] = []
+  let stopped = false
+  let wake = () => {}
+  const pause = () =>
+    new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, LOOK_MS)
+      wake = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  const watching = (async () => {
+    await pause()
+    // most locks are free at once: then no second connection is opened
+    if (stopped) return
+    const client = await connectPostgres(connection)
+    try {
+      while (!stopped) {
+        const { rows } = await client.query<Holder>(
+          `SELECT pid, coalesce(usename, '') AS user, coalesce(application_name, '') AS program,
+                  extract(epoch FROM now() - xact_start)::float8 AS since, coalesce(state, '') AS doing
+           FROM pg_catalog.pg_stat_activity WHERE pid = ANY (pg_catalog.pg_blocking_pids($1))`,
+          [pid],
+        )
+        if (rows.length > 0) seen = rows
+        await pause()
+      }
+    } finally {
+      await client.end()
+    }
+    // who it is, is told when it can be known
+  })().catch(() => {})
+  return {
+    holders: () => seen,
+    async stop() {
+      stopped = true
+      wake()
+      await watching
+    },
+  }
+}
+
+function locked(holders: Holder[], waitMs: number): AppError {
+  const who = holders.map(
+    ({ pid, user, program, since, doing }) =>
+      `process ${pid} of user ${user}${program ? ` (${program})` : ''}, ${doing || 'busy'}${since > 0 ? ` for ${formatDuration(since)}` : ''}`,
+  )
+  const text = who.length > 0 ? `held by ${who.join('; ')}` : 'held by another session'
+  return new AppError('database-locked', `Tables of the live site were not free within ${waitMs / 1000} s: ${text}.`, {
+    hint: 'Wait until it has ended, or end it on the server (pg_terminate_backend), then run it again.',
+    details: { holders },
+  })
+}
