@@ -1,7 +1,7 @@
 import type { EngineEvent } from '#shared/contract/events.ts'
 import type { ProcedureInput, ProcedureName, ProcedureOutput } from '#shared/contract/index.ts'
 import type { Confirmation } from '#shared/model/plan.ts'
-import { attachDemo } from './features/demo/index.ts'
+import { attachDemo, closeDemo } from './features/demo/index.ts'
 import { workerFile } from './foundation/bundles.ts'
 import type { EngineContext } from './foundation/context.ts'
 import { openHome } from './foundation/home.ts'
@@ -84,6 +84,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     async close() {
       await recovered
       await jobs.close()
+      await closeDemo(context).catch((error) => log.warn('the demo site could not be stopped', { error }))
       await workers.close()
       log.info('engine stopped')
       await log.flush()

@@ -158,7 +158,7 @@ async function liveOn(
   { places, connection }: { places: DemoPlaces; connection: PostgresConnection },
   signal: AbortSignal,
 ): Promise<void> {
-  liveUntil(story, until, night)
+  await liveUntil(story, until, night)
   const changes = story.history.takeChanges()
   await writeToDisk(places.archiveDir, changes)
   await withClient(connection, signal, (client) => writeToDatabase(client, DATABASE.schema, story.history, changes))

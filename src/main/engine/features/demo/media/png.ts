@@ -8,7 +8,7 @@ const deflateAsync = promisify(deflate)
  * A PNG file of 8-bit RGB pixels, compressed off the event loop.
  * @param pixels width × height × 3 bytes, row by row
  */
-export async function encodePng(width: number, height: number, pixels: Uint8Array): Promise<Buffer> {
+export async function encodePng(width: number, height: number, pixels: Uint8ClampedArray): Promise<Buffer> {
   const stride = width * 3
   const rows = Buffer.alloc((stride + 1) * height)
   for (let y = 0; y < height; y++) {

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { MediaFile } from '../history/records.ts'
 import { tellCollection } from './collection.ts'
 import { ADMIN, layFoundation } from './foundation.ts'
@@ -38,8 +39,12 @@ export function tellStory(
 }
 
 /** Lives the story on up to a moment; a night also erases files that were deleted four weeks ago. */
-export function liveUntil(story: Story, until: Date, night: Night | null): void {
-  for (const { run } of story.timeline.takeUntil(until)) run()
+export async function liveUntil(story: Story, until: Date, night: Night | null): Promise<void> {
+  for (const [index, { run }] of story.timeline.takeUntil(until).entries()) {
+    run()
+    // others have their turn, too: most of the story lies before the first night
+    if (index % 16 === 15) await nextTurn()
+  }
   if (night) {
     story.history.eraseOldFiles(night.at)
     story.history.note({ at: night.at, by: ADMIN }, 'info', 'mod_backup', `Backup ${night.name} started`)
