@@ -5,12 +5,17 @@ export class GzipCheck {
   readonly #gunzip = createGunzip({ chunkSize: 64 * 1024 })
   #problem: string | null = null
   #bytes = 0
-  /** Ends the wait that is under way: after an error zlib calls nobody back. */
+  #isOver = false
+  /** Ends the wait that is under way: after an error or the end of the data zlib calls nobody back. */
   #release: () => void = () => {}
 
   constructor() {
     this.#gunzip.on('error', (error) => {
       this.#problem = error.message
+      this.#release()
+    })
+    this.#gunzip.on('end', () => {
+      this.#isOver = true
       this.#release()
     })
     // only the verdict counts
@@ -26,7 +31,10 @@ export class GzipCheck {
   /** What is wrong with the whole, or null. */
   async end(): Promise<string | null> {
     if (this.#bytes === 0) return 'it is empty'
-    return this.#wait((done) => this.#gunzip.once('end', done).end())
+    await this.#wait(() => this.#gunzip.end())
+    // zero bytes behind the last member are passed over by gunzip in silence
+    if (this.#problem === null && this.#gunzip.bytesWritten !== this.#bytes) this.#problem = 'something follows its end'
+    return this.#problem
   }
 
   destroy(): void {
@@ -34,7 +42,7 @@ export class GzipCheck {
   }
 
   async #wait(start: (done: () => void) => void): Promise<string | null> {
-    if (this.#problem === null) {
+    if (this.#problem === null && !this.#isOver) {
       await new Promise<void>((resolve) => {
         this.#release = resolve
         start(resolve)
