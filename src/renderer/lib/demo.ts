@@ -2,7 +2,7 @@ import { create } from 'zustand'
 import type { ProcedureName } from '#shared/contract/index.ts'
 import type { AppError } from '#shared/errors.ts'
 import type { Job } from '#shared/model/job.ts'
-import { readError } from '../bridge.ts'
+import { call, desk, readError } from '../bridge.ts'
 import { callUnlocking, queryClient } from '../queries.ts'
 import { jobEnd, useActiveJobs } from '../stores/jobs.ts'
 import { navigate, useUi } from '../stores/ui.ts'
@@ -31,14 +31,31 @@ export async function runDemo(action: DemoAction): Promise<Job | null> {
   return null
 }
 
-/** Starts the demo site and shows it when it is up, unless the operator went elsewhere meanwhile. */
+/**
+ * Starts the demo site and shows it as soon as it is there (a new one goes on encrypting its newest backups then),
+ * unless the operator went elsewhere meanwhile.
+ */
 export async function openDemo(): Promise<void> {
   const from = useUi.getState().route
-  const job = await runDemo('demo.start')
-  if (!job) return
-  const { route } = useUi.getState()
-  const site = siteOfResult(job.result)
-  if (site !== null && route === from) navigate({ page: 'site', site, tab: 'overview' })
+  const show = (site: string) => {
+    if (useUi.getState().route === from) navigate({ page: 'site', site, tab: 'overview' })
+  }
+  const stop = desk.subscribe((event) => {
+    if (event.type === 'sites-changed') void listedDemo().then((site) => site !== null && show(site))
+  })
+  const job = await runDemo('demo.start').finally(stop)
+  const site = job && siteOfResult(job.result)
+  if (site) show(site)
+}
+
+/** The demo's name once it is among the sites. What cannot be read now is shown at the end of the job. */
+async function listedDemo(): Promise<string | null> {
+  try {
+    const { sites } = await call('sites.list', {})
+    return sites.find((view) => view.isDemo)?.site.name ?? null
+  } catch {
+    return null
+  }
 }
 
 function siteOfResult(result: unknown): string | null {

@@ -1,6 +1,6 @@
 import { Button } from '@mantine/core'
 import { IconDatabasePlus } from '@tabler/icons-react'
-import type { SiteStatus } from '#shared/contract/backups.ts'
+import type { Night, SiteStatus } from '#shared/contract/backups.ts'
 import { Badge } from '../../components/badge.tsx'
 import { icon16 } from '../../components/icons.tsx'
 import { NightsStrip } from '../../components/nights-strip.tsx'
@@ -60,15 +60,23 @@ export function SiteOverviewPage({ site }: { site: string }) {
   )
 }
 
+const NIGHTS: { outcome: Night['outcome']; word: string }[] = [
+  { outcome: 'good', word: 'good' },
+  { outcome: 'one-place', word: 'kept in one place' },
+  { outcome: 'failed', word: 'failed' },
+  { outcome: 'none', word: 'without a backup' },
+]
+
 function Protection({ status }: { status: SiteStatus }) {
-  const good = status.nights.filter((night) => night.outcome === 'good').length
+  const counts = NIGHTS.map(({ outcome, word }) => ({ word, count: status.nights.filter((n) => n.outcome === outcome).length }))
+  const summary = counts.filter(({ count }) => count > 0).map(({ word, count }) => `${count} ${word}`)
   return (
     <>
       <div className={classes.protection} data-protection={status.protection}>
         <StateGlyph state={glyphOf(status.protection)} size={14} />
         <p data-selectable>{status.reason}</p>
       </div>
-      <Section title="Last 35 nights" aside={`${good} good`}>
+      <Section title="Last 35 nights" aside={summary.join(', ')}>
         <NightsStrip nights={status.nights} size="large" />
       </Section>
     </>

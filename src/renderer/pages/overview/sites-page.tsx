@@ -52,9 +52,9 @@ function Content() {
   const [text, setText] = useState('')
   const error = sites.error ?? overview.error
   const all = overview.data?.sites ?? []
-  const count = (protection: SiteFilter) => filterSites(all, protection, '').length
+  const count = (protection: SiteFilter) => (overview.data ? filterSites(all, protection, '').length : undefined)
   const shown = sortByTrouble(filterSites(all, filter, text))
-  const unknown = count('unknown')
+  const unknown = count('unknown') ?? 0
   return (
     <>
       <ToolRow
@@ -70,7 +70,7 @@ function Content() {
           value={filter}
           onChange={setFilter}
           options={[
-            { value: 'all', label: 'All', count: all.length },
+            { value: 'all', label: 'All', count: count('all') },
             {
               value: 'unprotected',
               label: 'Unprotected',
