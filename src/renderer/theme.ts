@@ -112,10 +112,20 @@ export const theme = createTheme({
     PasswordInput: { classNames: { ...fieldClasses, innerInput: classes.innerInput, visibilityToggle: classes.visibility } },
     NumberInput: { classNames: fieldClasses },
     Select: { classNames: { ...fieldClasses, dropdown: classes.dropdown, option: classes.option } },
-    Checkbox: { classNames: { input: classes.checkbox, icon: classes.checkboxIcon, label: classes.checkLabel } },
-    Switch: { classNames: { track: classes.switchTrack, thumb: classes.switchThumb, label: classes.checkLabel } },
+    Checkbox: {
+      defaultProps: { size: 'xs' },
+      classNames: { input: classes.checkbox, icon: classes.checkboxIcon, label: classes.checkLabel },
+    },
+    Switch: {
+      defaultProps: { size: 'xs', withThumbIndicator: false },
+      classNames: { track: classes.switchTrack, thumb: classes.switchThumb, label: classes.checkLabel },
+    },
+    Radio: {
+      defaultProps: { size: 'xs' },
+      classNames: { radio: classes.radio, label: classes.checkLabel, description: classes.radioText },
+    },
     Menu: {
-      defaultProps: { shadow: 'none', position: 'bottom-end' },
+      defaultProps: { shadow: 'none', position: 'bottom-end', withInitialFocusPlaceholder: false },
       classNames: { dropdown: classes.dropdown, item: classes.menuItem, label: classes.menuLabel, divider: classes.menuDivider },
     },
     Modal: {

@@ -11,7 +11,7 @@ export function LogLines({ lines, label }: { lines: readonly JobLogLine[]; label
       readOnly
       aria-label={label}
       value={text}
-      rows={Math.min(lines.length + 1, 14)}
+      rows={Math.min(Math.max(lines.length, 2), 14)}
       spellCheck={false}
     />
   )

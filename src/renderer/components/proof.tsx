@@ -1,12 +1,12 @@
 import classes from './proof.module.css'
 
 /** Three bars and the level: L1 and L2 blue, L3 green. */
-export function Proof({ level, second, tone }: { level: number | null; second: string; tone?: 'warn' }) {
+export function Proof({ level, second, tone }: { level: number | null; second: string; tone?: 'warn' | 'bad' }) {
   if (level === null || level < 0) {
     return (
       <div className={classes.proof}>
         <span className={classes.dash}>–</span>
-        <span className={classes.second}>{second}</span>
+        <span className={tone === undefined ? classes.second : classes[tone]}>{second}</span>
       </div>
     )
   }
@@ -20,7 +20,7 @@ export function Proof({ level, second, tone }: { level: number | null; second: s
         </span>
         L{level}
       </span>
-      <span className={tone === 'warn' ? classes.warn : classes.second}>{second}</span>
+      <span className={tone === undefined ? classes.second : classes[tone]}>{second}</span>
     </div>
   )
 }

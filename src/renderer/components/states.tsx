@@ -1,5 +1,5 @@
 import { Button } from '@mantine/core'
-import { IconAlertCircle, IconAlertTriangle, IconInfoCircle } from '@tabler/icons-react'
+import { IconAlertCircle, IconAlertTriangle, IconCircleCheck, IconInfoCircle } from '@tabler/icons-react'
 import { type ReactNode, useEffect, useState } from 'react'
 import type { AppErrorData } from '#shared/errors.ts'
 import { useUi } from '../stores/ui.ts'
@@ -45,13 +45,10 @@ export function ErrorBox(props: {
 }
 
 export function Notice({ tone, title, children }: { tone: 'warn' | 'info' | 'ok'; title?: string; children: ReactNode }) {
+  const Icon = tone === 'warn' ? IconAlertTriangle : tone === 'ok' ? IconCircleCheck : IconInfoCircle
   return (
     <div className={classes[tone]} role="note">
-      {tone === 'warn' ? (
-        <IconAlertTriangle {...icon16} className={classes.icon} />
-      ) : (
-        <IconInfoCircle {...icon16} className={classes.icon} />
-      )}
+      <Icon {...icon16} className={classes.icon} />
       <div className={classes.text} data-selectable>
         {title !== undefined && <b>{title} </b>}
         {children}

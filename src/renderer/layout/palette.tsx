@@ -14,20 +14,12 @@ export function Palette() {
   const open = useUi((state) => state.paletteOpen)
   const setPalette = useUi((state) => state.setPalette)
   return (
-    <Modal
-      opened={open}
-      onClose={() => setPalette(false)}
-      withCloseButton={false}
-      size={520}
-      padding={0}
-      centered={false}
-      yOffset="12vh"
-      title={null}
-      aria-label="Search or run"
-      classNames={{ body: classes.body }}
-    >
-      {open && <PaletteList />}
-    </Modal>
+    <Modal.Root opened={open} onClose={() => setPalette(false)} size={520} padding={0} yOffset="12vh">
+      <Modal.Overlay />
+      <Modal.Content aria-label="Search or run">
+        <Modal.Body className={classes.body}>{open && <PaletteList />}</Modal.Body>
+      </Modal.Content>
+    </Modal.Root>
   )
 }
 

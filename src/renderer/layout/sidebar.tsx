@@ -78,7 +78,8 @@ export function Sidebar() {
 }
 
 function SiteList({ route }: { route: Route }) {
-  const sites = useSites().data?.sites ?? []
+  const listed = useSites().data?.sites
+  const sites = listed ?? []
   const overview = useOverview().data?.sites ?? []
   const chosen = siteOf(route)
   return (
@@ -98,7 +99,7 @@ function SiteList({ route }: { route: Route }) {
         )}
       </div>
       <ul className={classes.sites}>
-        {sites.length === 0 && <li className={classes.none}>None yet</li>}
+        {listed?.length === 0 && <li className={classes.none}>None yet</li>}
         {sites.map(({ site }) => {
           const protection = overview.find((status) => status.site === site.name)?.protection ?? 'unknown'
           const open = chosen === site.name

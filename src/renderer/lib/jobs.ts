@@ -69,5 +69,6 @@ export function outcomeText(job: Job): string {
   if (job.error) return job.error.message
   if (job.state === 'waiting') return job.question ?? 'Waits for an answer'
   if (job.phase && isJobActive(job)) return phaseText(job.phase)
-  return STATE_WORD[job.state]
+  const took = tookSeconds(job, new Date())
+  return job.state === 'done' && took !== null ? `Done in ${formatDuration(took)}` : STATE_WORD[job.state]
 }

@@ -135,7 +135,7 @@ export function draftErrors(draft: SiteDraft, hasEncryptionPassword: boolean): D
   const parsed = siteInputSchema.safeParse(inputOf(draft))
   for (const issue of parsed.error?.issues ?? []) {
     const field = FIELD_OF_PATH[issue.path.join('.')]
-    if (field) errors[field] ??= NEEDED[field] ?? issue.message
+    if (field) errors[field] ??= (draft[field] === '' || field === 'port' ? NEEDED[field] : undefined) ?? issue.message
   }
   if (draft.encrypt && draft.encryptionPassword === '' && !hasEncryptionPassword)
     errors.encryptionPassword = 'A password is needed to encrypt.'

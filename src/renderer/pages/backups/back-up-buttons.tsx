@@ -33,15 +33,19 @@ export function BackUpButtons({ site, newest }: { site: string; newest: BackupRo
             </Button>
           </Menu.Target>
           <Menu.Dropdown>
-            <Menu.Label>Into the vault on this computer</Menu.Label>
-            <Menu.Item onClick={() => void backUp(site, 'vault')}>Database, files and configuration</Menu.Item>
-            <Menu.Item onClick={() => void backUp(site, 'vault', true)}>Database only</Menu.Item>
+            <Menu.Item onClick={() => void backUp(site, 'vault')}>
+              Everything
+              <span className={classes.menuHint}>Database, files and configuration, into the vault</span>
+            </Menu.Item>
+            <Menu.Item onClick={() => void backUp(site, 'vault', true)}>
+              Database only
+              <span className={classes.menuHint}>Into the vault on this computer</span>
+            </Menu.Item>
             {hasServer && (
-              <>
-                <Menu.Divider />
-                <Menu.Label>Into the server's folder; asks first</Menu.Label>
-                <Menu.Item onClick={() => void backUp(site, 'server')}>Back up {site} into the server's folder…</Menu.Item>
-              </>
+              <Menu.Item onClick={() => void backUp(site, 'server')}>
+                Into the server's folder…
+                <span className={classes.menuHint}>Replaces the slot of today on {site}'s server; asks first</span>
+              </Menu.Item>
             )}
           </Menu.Dropdown>
         </Menu>

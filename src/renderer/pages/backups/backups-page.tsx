@@ -35,7 +35,7 @@ export function BackupsPage({ site }: { site: string }) {
   const jobs = useJobList(site)
 
   const all = joinBackups(list.data?.backups ?? [])
-  const counts = countBackups(all)
+  const counts = list.data ? countBackups(all) : null
   const rows = filterBackups(all, filter, text)
   const row = rows.find((candidate) => candidate.key === chosen) ?? null
   const scheme = list.data?.scheme ?? 'manual'
@@ -76,19 +76,19 @@ export function BackupsPage({ site }: { site: string }) {
               value={filter}
               onChange={setFilter}
               options={[
-                { value: 'all', label: 'All', count: counts.all },
-                { value: 'daily', label: 'Daily', count: counts.daily },
-                { value: 'weekly', label: 'Weekly', count: counts.weekly },
+                { value: 'all', label: 'All', count: counts?.all },
+                { value: 'daily', label: 'Daily', count: counts?.daily },
+                { value: 'weekly', label: 'Weekly', count: counts?.weekly },
                 {
                   value: 'problems',
                   label: 'Problems',
-                  count: counts.problems,
-                  ...(counts.problems > 0 ? { glyph: <IconAlertTriangle {...icon12} className={classes.warn} /> } : {}),
+                  count: counts?.problems,
+                  ...(counts && counts.problems > 0 ? { glyph: <IconAlertTriangle {...icon12} className={classes.warn} /> } : {}),
                 },
               ]}
             />
           </ToolRow>
-          <RotationLine site={site} scheme={scheme} />
+          {list.data && <RotationLine site={site} scheme={scheme} />}
           {list.data?.problems.map((problem) => (
             <div key={problem.repository} className={classes.problem}>
               <Notice tone="warn" title={problem.message}>
@@ -101,7 +101,11 @@ export function BackupsPage({ site }: { site: string }) {
               <ErrorBox title="The backups could not be listed." error={list.error} onRetry={() => void list.refetch()} />
             </div>
           )}
-          {list.isPending && !list.error && <SkeletonRows rows={8} height={48} label="Reading the backups" />}
+          {list.isPending && !list.error && (
+            <div className={classes.loading}>
+              <SkeletonRows rows={8} height={48} label="Reading the backups" />
+            </div>
+          )}
           {rows.length > 0 && (
             <BackupsTable
               rows={rows}
@@ -142,16 +146,12 @@ export function BackupsPage({ site }: { site: string }) {
         {!narrow && inspecting && inspector}
       </div>
       {narrow && (
-        <Drawer
-          opened={drawer && row !== null}
-          onClose={() => setDrawer(false)}
-          position="right"
-          size={320}
-          withCloseButton={false}
-          aria-label="Chosen backup"
-        >
-          {inspector}
-        </Drawer>
+        <Drawer.Root opened={drawer && row !== null} onClose={() => setDrawer(false)} position="right" size={320}>
+          <Drawer.Overlay />
+          <Drawer.Content aria-label="Chosen backup">
+            <Drawer.Body>{inspector}</Drawer.Body>
+          </Drawer.Content>
+        </Drawer.Root>
       )}
     </Page>
   )

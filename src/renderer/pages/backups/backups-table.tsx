@@ -174,7 +174,7 @@ function Row(props: {
             <span>{job.state === 'queued' ? 'queued' : 'verifying'}</span>
           </div>
         ) : (
-          <Proof level={row.proof?.level ?? null} second={row.proof ? formatNearDay(row.proof.at, now) : 'not verified'} />
+          <RowProof row={row} now={now} />
         )}
       </td>
       {REPOSITORIES.map((repository) => (
@@ -184,6 +184,12 @@ function Row(props: {
       ))}
     </tr>
   )
+}
+
+function RowProof({ row, now }: { row: BackupRow; now: Date }) {
+  if (row.proof) return <Proof level={row.proof.level} second={formatNearDay(row.proof.at, now)} />
+  const failed = Object.values(row.copies).some((copy) => copy.state === 'failed')
+  return failed ? <Proof level={null} second="failed" tone="bad" /> : <Proof level={null} second="not verified" />
 }
 
 function PartLine({ row, part, word }: { row: BackupRow; part: 'database' | 'files'; word: string }) {

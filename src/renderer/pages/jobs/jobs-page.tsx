@@ -52,7 +52,11 @@ export function JobsPage({ site, selected }: { site?: string; selected: string |
             />
           </ToolRow>
           <div className={classes.scroll}>
-            {!loaded && <SkeletonRows rows={6} height={48} label="Reading the jobs" />}
+            {!loaded && (
+              <div className={classes.loading}>
+                <SkeletonRows rows={6} height={48} label="Reading the jobs" />
+              </div>
+            )}
             {shown.length > 0 && (
               <table className={classes.table}>
                 <thead>
@@ -117,7 +121,8 @@ function JobRow({ job, withSite, selected, onOpen }: { job: Job; withSite: boole
                 {job.title}
               </button>
               <span>
-                {KIND_WORD[job.kind]} · {STATE_WORD[job.state].toLowerCase()}
+                {KIND_WORD[job.kind]}
+                {job.state === 'done' || job.state === 'cancelled' ? '' : ` · ${STATE_WORD[job.state].toLowerCase()}`}
                 {job.program === 'zbd' ? ' · from the terminal' : ''}
               </span>
             </div>

@@ -57,7 +57,7 @@ export function PlanView(props: {
         <h2>Steps</h2>
         <StepList items={plan.steps.map((step) => ({ ...step, state: 'waiting', done: 0, total: null }))} />
         <p className={classes.stops}>If a step fails, the run stops there and says what is as it was.</p>
-        <p className={classes.source}>Read from {plan.from}</p>
+        <p className={classes.source}>{plan.from}</p>
       </aside>
     </div>
   )

@@ -65,10 +65,11 @@ function Planning({ restore, target }: { restore: ReturnType<typeof useRestore>;
       />
     )
   if (error) {
+    const asksPassword = /password/.test(error.code)
     return (
       <div className={classes.single}>
-        <ErrorBox title="There is no plan." error={error} onRetry={() => replan(parts)} />
-        {/password/.test(error.code) && (
+        <ErrorBox title="There is no plan." error={error} {...(asksPassword ? {} : { onRetry: () => replan(parts) })} />
+        {asksPassword && (
           <PlanPassword
             name={target.name}
             onTry={(password) => {
