@@ -7,6 +7,7 @@ import { checkStatement, type StatementFacts } from './allow-list/index.ts'
 import { type Backend, commitUnknown, wasCommitted } from './commit-outcome.ts'
 import { lockLiveTables, withLockWait } from './live-lock.ts'
 import { asLoadError, statementFailed, UNCHANGED } from './load-errors.ts'
+import { type OutsideGuard, watchOutside } from './outside-guard.ts'
 import { scriptError } from './script/errors.ts'
 import { readScript, type ScriptCopy, type ScriptStatement } from './script/script-reader.ts'
 
@@ -79,6 +80,7 @@ class Loader {
     const backend = await this.#begin()
     const liveOid = await this.#liveOid()
     await this.#moveLiveAway()
+    const outside = await watchOutside(this.#client, this.#request.schema, this.#request.keepLiveAs)
     const onBytes = (bytes: number) => {
       this.#bytes += bytes
       this.#report()
@@ -91,7 +93,7 @@ class Loader {
       else await this.#statement(item, facts)
     }
     if (!this.#madeSchema) throw new AppError('no-schema', `The dump does not make the schema "${this.#request.schema}".`)
-    await this.#finish(backend, liveOid)
+    await this.#finish(backend, liveOid, outside)
     return { statements: this.#statements, rows: this.#rows, tables: [...this.#tables] }
   }
 
@@ -174,7 +176,7 @@ class Loader {
     this.#rows += target.rowCount
   }
 
-  async #finish(backend: Backend, liveOid: number | null): Promise<void> {
+  async #finish(backend: Backend, liveOid: number | null, outside: OutsideGuard): Promise<void> {
     const { keepLiveAs, connection, lockWaitMs, signal, beforeCommit } = this.#request
     const client = this.#client
     this.#doing = 'checking constraints'
@@ -189,6 +191,7 @@ class Loader {
       await withLockWait(client, connection, () => lockLiveTables(client, keepLiveAs), lockWaitMs)
     }
     this.#requireTransaction('the whole dump')
+    await outside.check()
     await beforeCommit?.({ backend, liveOid })
     signal.throwIfAborted()
     await this.#commit(backend, liveOid)
