@@ -21,7 +21,7 @@ export interface Workers {
 export interface WorkersOptions {
   /** The worker entry: `out/main/worker.js`, or worker.ts where Node strips types. */
   file: URL | string
-  /** Threads at most; default: one per core, 4 at most. */
+  /** Threads at most; default: one per core, up to {@link maxThreads}. */
   size?: number
   /** An idle thread ends after this many milliseconds; default 5000. */
   idleMs?: number
@@ -34,6 +34,14 @@ interface Assignment {
   transfer: ArrayBuffer[]
   resolve(result: unknown): void
   reject(error: Error): void
+}
+
+/**
+ * Where buffers can be given back at once (V8 11.4, so not plain Node 20), a thread costs some 10 MB; elsewhere the
+ * garbage of each grows to 60 MB, and four of them would not leave enough of our 300.
+ */
+function maxThreads(): number {
+  return 'transfer' in ArrayBuffer.prototype ? 4 : 2
 }
 
 /** A pool of worker threads, started when they are needed and ended when they idle. */
@@ -50,7 +58,7 @@ class WorkerPool implements Workers {
   #closed = false
 
   constructor(options: WorkersOptions) {
-    this.size = options.size ?? Math.min(4, availableParallelism())
+    this.size = options.size ?? Math.min(maxThreads(), availableParallelism())
     this.#file = options.file
     this.#idleMs = options.idleMs ?? 5000
   }
