@@ -1,8 +1,11 @@
+import { fork } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startBackup } from '#engine/features/backup/index.ts'
@@ -13,6 +16,7 @@ import { removeCluster } from '#engine/foundation/embedded-postgres/cluster.ts'
 import { readClusterRecord } from '#engine/foundation/embedded-postgres/cluster-record.ts'
 import { decodeDatabaseTerm, decodeTerm } from '#engine/foundation/erlang/decode.ts'
 import { Tuple } from '#engine/foundation/erlang/terms.ts'
+import { isAlive } from '#engine/foundation/process-identity.ts'
 import { openRepository } from '#engine/foundation/repository/open.ts'
 import { schemeOf, slotFor, slotOf } from '#shared/rotation.ts'
 import { openTestContext, type TestContext } from '#test/support/engine-context.ts'
@@ -257,10 +261,32 @@ test('a half-made demo is made anew, and a foreign site of that name is left alo
   await context.sites.remove('demo')
 })
 
+test('killed on the way: adopted when an engine starts, made anew at the next start', { timeout: 400_000 }, async () => {
+  const { context } = opened
+  const folder = join(home, 'home/demo')
+  const child = fork(join(import.meta.dirname, '../support/demo-starter.ts'), [join(home, 'home')], { stdio: 'inherit' })
+  const gone = once(child, 'exit')
+  // at least one backup is there, others are still to come
+  while (!existsSync(join(folder, 'files/backup/backup.json'))) await sleep(20)
+  child.kill('SIGKILL')
+  await gone
+  const left = (await readClusterRecord(join(folder, 'cluster')))!
+  expect(isAlive(left.postmaster!)).toBe(true)
+  expect((await demoState(context)).state).toBe('absent')
+  await reapEmbedded(context)
+  expect((await readClusterRecord(join(folder, 'cluster')))!.owner.pid).toBe(process.pid)
+  await startDemo(context).done
+  expect(isAlive(left.postmaster!)).toBe(false)
+  expect(existsSync(left.runFolder)).toBe(process.getuid?.() !== 0)
+  expect(await readdir(join(folder, 'files/backup'))).not.toContainEqual(expect.stringMatching(/\.part$/))
+  client = await connectToDemo()
+  expect(await count('rsc')).toBeGreaterThan(150)
+  await client.end()
+})
+
 test('reset and remove', { timeout: 400_000 }, async () => {
   const { context } = opened
   expect(await resetDemo({ ...context, confirm: async () => false })).toBeNull()
-  await startDemo(context).done
   client = await connectToDemo()
   await client.query('DELETE FROM edge')
   await client.end()
