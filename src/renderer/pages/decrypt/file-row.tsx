@@ -51,6 +51,11 @@ export function FileRow({ row }: { row: DecryptRow }) {
             <ProgressBar value={fraction(item.done, item.total)} label={`Decrypting ${row.file}`} />
           </div>
         )}
+        {row.state === 'output-exists' && (
+          <Button className={classes.elsewhere} data-size="small" onClick={() => void decryptElsewhere(row)}>
+            Choose another folder…
+          </Button>
+        )}
         {row.state === 'needs-password' && <PasswordAsk key={row.key} row={row} />}
       </div>
       <span className={classes.size}>{row.size === null ? '–' : formatBytes(row.size)}</span>
@@ -107,12 +112,6 @@ function RowActions({ row }: { row: DecryptRow }) {
           Cancel
         </Button>
       )
-    case 'output-exists':
-      return (
-        <Button data-size="small" onClick={() => void decryptElsewhere(row)}>
-          Choose another folder…
-        </Button>
-      )
     case 'done':
       return row.output === null ? null : (
         <CopyButton text={row.output} label={`Copy the place of ${row.outputFile ?? ''}, in ${folderOf(row.output)}`} />
@@ -125,6 +124,7 @@ function RowActions({ row }: { row: DecryptRow }) {
           Try again
         </Button>
       )
+    case 'output-exists':
     case 'refused':
     case 'needs-password':
       return null

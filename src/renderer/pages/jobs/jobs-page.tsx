@@ -37,7 +37,7 @@ export function JobsPage({ site, selected }: { site?: string; selected: string |
   const count = (name: JobFilter) => jobs.filter(FILTERS[name]).length
   return (
     <Page title={site === undefined ? 'All jobs' : <SiteTitle site={site} page="Jobs" />}>
-      <div className={classes.columns}>
+      <div className={classes.columns} data-detail={chosen !== null || undefined}>
         <div className={classes.main}>
           <ToolRow>
             <SegmentedFilter

@@ -55,7 +55,7 @@ export function AddSitePage() {
       }
     >
       <div className={classes.nameRow}>
-        <Field label="Name of the site" htmlFor="name" hint="As Zotonic calls it; backups are named after it.">
+        <Field label="Site name" htmlFor="name" hint="As Zotonic calls it; backups are named after it.">
           <TextInput
             id="name"
             autoFocus
