@@ -7,6 +7,8 @@ import manifest from './package.json' with { type: 'json' }
 const define = { __APP_VERSION__: JSON.stringify(manifest.version) }
 const external = ['electron', 'pg-native', /^node:/, ...builtinModules]
 
+const DEV_PORT = 5173
+
 // Everything is bundled but the embedded databases: the packaged app has no node_modules to look into.
 export default defineConfig({
   main: {
@@ -47,6 +49,10 @@ export default defineConfig({
     root: 'src/renderer',
     define,
     plugins: [react()],
+    // the app:// handler puts a fresh nonce in its place, also for what the development server writes into the page
+    html: { cspNonce: '__CSP_NONCE__' },
+    // the page's own origin is app://desk, so hot reload has to be told where the server is
+    server: { port: DEV_PORT, strictPort: true, hmr: { protocol: 'ws', host: 'localhost', clientPort: DEV_PORT } },
     build: {
       target: 'chrome130',
       outDir: resolve('out/renderer'),

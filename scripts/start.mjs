@@ -2,7 +2,7 @@
 // npm run dev: the same with hot reload.
 import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
-import { ensureBuilt, ensureInstalled, giveUp, requireNode, root, say, toolEnv } from './lib/steps.mjs'
+import { ensureBuilt, ensureInstalled, forgetBuild, giveUp, requireNode, root, say, toolEnv } from './lib/steps.mjs'
 import { installPackages, isLinux, isRoot, missingLibraries, missingPackages, WINDOW_PACKAGES } from './lib/system.mjs'
 
 const [first, ...rest] = process.argv.slice(2)
@@ -18,6 +18,8 @@ requireLibraries(runtime.executable)
 const flags = [...sandboxFlags(), ...screenFlags()]
 if (isDevelopment) {
   const env = toolEnv({ ELECTRON_EXEC_PATH: runtime.executable })
+  // what it leaves in out/ is no build of now
+  forgetBuild()
   open('electron-vite', ['dev', '--watch', '--', ...flags, ...appArguments], env)
 } else {
   ensureBuilt()

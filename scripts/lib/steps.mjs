@@ -1,7 +1,7 @@
 // What the scripts share. Nothing from npm in here: a fresh clone runs this before anything is installed.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { delimiter, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -79,10 +79,16 @@ function sourcesFingerprint() {
 /** Builds `out/`. */
 export function build() {
   const fingerprint = sourcesFingerprint()
+  forgetBuild()
   const code = run('electron-vite', ['build', '--logLevel', 'warn'])
   if (code !== 0) giveUp('The build failed; what is above says why.')
   mkdirSync(dirname(buildStamp), { recursive: true })
   writeFileSync(buildStamp, fingerprint)
+}
+
+/** The next start builds again. */
+export function forgetBuild() {
+  rmSync(buildStamp, { force: true })
 }
 
 /** Builds `out/` when a source changed since the last build. */
