@@ -91,7 +91,7 @@ export function lookAt(root: string, relative: string, options: WalkOptions): Pr
 async function look(base: string, relative: string, options: WalkOptions): Promise<TreeEntry | null> {
   const path = systemPath(base, relative)
   const bytes = Buffer.from(relative, RAW)
-  const shown = bytes.toString('utf8') || '.'
+  const shown = printable(bytes) || '.'
   try {
     let stats = await lstat(path)
     if (stats.isSymbolicLink()) {
@@ -134,6 +134,11 @@ async function namesIn(base: string, relative: string, entry: TreeEntry, options
     options.onProblem(accessProblem(entry.shown, error))
     return [].values()
   }
+}
+
+/** A file name for a log or a terminal, where its control characters must not act. */
+function printable(name: Buffer): string {
+  return name.toString('utf8').replace(/\p{Cc}/gu, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`)
 }
 
 function linkProblem(shown: string): ArchiveProblem {

@@ -130,6 +130,12 @@ describe('createMediaArchive', () => {
     expect(stdout).toBe('./\n./real\n')
   })
 
+  it('tells problems without letting a file name act on a terminal', async () => {
+    await symlink('/nowhere', join(media, 'a\u001b[2Jb\nc'))
+    const { problems } = await pack()
+    expect(problems.map(({ path }) => path)).toEqual(['a\\x1b[2Jb\\x0ac'])
+  })
+
   it('stays valid when files grow, shrink and vanish while it runs', async () => {
     for (const name of ['a-grows', 'b-shrinks', 'c-vanishes', 'd-stays']) await put(name, Buffer.alloc(600_000, name))
     const done = new Set<string>()
