@@ -1,4 +1,5 @@
 import type { RepositoryName } from '#shared/model/backup.ts'
+import { readError } from '../bridge.ts'
 import { callUnlocking } from '../queries.ts'
 import { showError } from './show-error.ts'
 
@@ -7,7 +8,8 @@ export async function backUp(site: string, to: RepositoryName, databaseOnly = fa
   try {
     return (await callUnlocking('backups.create', { site, to, databaseOnly })).jobId
   } catch (error) {
-    showError(error)
+    // the operator said no in the shell's window: there is nothing to tell
+    if (readError(error).code !== 'not-confirmed') showError(error)
     return null
   }
 }

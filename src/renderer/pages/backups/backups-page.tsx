@@ -39,12 +39,10 @@ export function BackupsPage({ site }: { site: string }) {
   const rows = filterBackups(all, filter, text)
   const row = rows.find((candidate) => candidate.key === chosen) ?? null
   const scheme = list.data?.scheme ?? 'manual'
-  const showInspector = () => (narrow ? setDrawer(!drawer) : setInspecting(!inspecting))
-  useBackupKeys(site, row, { toggleInspector: showInspector, close: () => (drawer ? setDrawer(false) : setChosen(null)) })
+  const inspect = (shown: boolean) => (narrow ? setDrawer(shown) : setInspecting(shown))
+  useBackupKeys(site, row, () => inspect(false))
 
-  const inspector = row && (
-    <Inspector site={site} row={row} jobs={jobs} onClose={() => (narrow ? setDrawer(false) : setChosen(null))} />
-  )
+  const inspector = row && <Inspector site={site} row={row} jobs={jobs} onClose={() => inspect(false)} />
   return (
     <Page
       title={<SiteTitle site={site} page="Backups" />}
@@ -113,7 +111,12 @@ export function BackupsPage({ site }: { site: string }) {
               scheme={scheme}
               chosen={chosen}
               onChoose={setChosen}
-              onInspect={() => (narrow ? setDrawer(true) : setInspecting(true))}
+              onClick={(key) => {
+                setChosen(key)
+                setInspecting(true)
+              }}
+              onInspect={() => inspect(true)}
+              onToggleInspector={() => inspect(narrow ? !drawer : !inspecting)}
               below={<UnknownFiles files={list.data?.unknown ?? []} />}
             />
           )}

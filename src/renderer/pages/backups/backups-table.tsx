@@ -20,12 +20,15 @@ interface TableProps {
   scheme: 'manual' | 'server'
   chosen: string | null
   onChoose(key: string): void
+  onClick(key: string): void
   onInspect(): void
+  onToggleInspector(): void
   below: ReactNode
 }
 
-/** Rows over all repositories; ↑ ↓ move, Enter and Space inspect. Only what is in sight is drawn. */
-export function BackupsTable({ rows, jobs, scheme, chosen, onChoose, onInspect, below }: TableProps) {
+/** Rows over all repositories; ↑ ↓ move, Enter inspects, Space shows and hides the inspector. Only what is in sight is drawn. */
+export function BackupsTable(props: TableProps) {
+  const { rows, jobs, scheme, chosen, onChoose, onInspect, below } = props
   const scroller = useRef<HTMLDivElement>(null)
   const toFocus = useRef<string | null>(null)
   const now = useNow()
@@ -61,7 +64,8 @@ export function BackupsTable({ rows, jobs, scheme, chosen, onChoose, onInspect, 
       toFocus.current = key
       onChoose(key)
       virtualizer.scrollToIndex(next)
-    } else if (event.key === 'Enter' || event.key === ' ') onInspect()
+    } else if (event.key === 'Enter') onInspect()
+    else if (event.key === ' ') props.onToggleInspector()
     else return
     event.preventDefault()
   }
@@ -102,7 +106,7 @@ export function BackupsTable({ rows, jobs, scheme, chosen, onChoose, onInspect, 
                   why={whyKept(row, scheme, now)}
                   now={now}
                   job={jobs.find((job) => isJobActive(job) && aboutRow(job, row)) ?? null}
-                  onChoose={() => onChoose(row.key)}
+                  onClick={() => props.onClick(row.key)}
                   tabStop={at < 0 ? index === 0 : index === at}
                   onInspect={onInspect}
                   onKeyDown={onKeyDown}
@@ -135,7 +139,7 @@ function Row(props: {
   why: string
   now: Date
   job: Job | null
-  onChoose(): void
+  onClick(): void
   onInspect(): void
   onKeyDown(event: KeyboardEvent): void
 }) {
@@ -149,7 +153,7 @@ function Row(props: {
             data-row={props.index}
             tabIndex={props.tabStop ? 0 : -1}
             title={row.name}
-            onClick={props.onChoose}
+            onClick={props.onClick}
             onDoubleClick={props.onInspect}
             onKeyDown={props.onKeyDown}
           >

@@ -4,7 +4,7 @@ import { REPOSITORY_LABEL } from '../../components/icons.tsx'
 import classes from './backups.module.css'
 
 const KIND_TEXT: Record<UnknownFile['kind'], string> = {
-  stale: 'stale: the index has this slot in another form',
+  stale: 'stale: left by an earlier backup of its slot',
   foreign: 'foreign: not a name of this rotation',
 }
 

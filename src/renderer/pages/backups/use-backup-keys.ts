@@ -5,9 +5,9 @@ import { useUi } from '../../stores/ui.ts'
 import { planRestore, verifyBackup } from './actions.ts'
 
 /** R restore, V verify; Esc closes. Outside fields only. */
-export function useBackupKeys(site: string, row: BackupRow | null, view: { toggleInspector(): void; close(): void }): void {
-  const latest = useRef({ row, view })
-  latest.current = { row, view }
+export function useBackupKeys(site: string, row: BackupRow | null, close: () => void): void {
+  const latest = useRef({ row, close })
+  latest.current = { row, close }
   useEffect(() => {
     const listener = (event: KeyboardEvent) => {
       const { paletteOpen, unlock } = useUi.getState()
@@ -22,7 +22,7 @@ export function useBackupKeys(site: string, row: BackupRow | null, view: { toggl
       )
         return
       const chosen = latest.current.row
-      if (event.key === 'Escape') latest.current.view.close()
+      if (event.key === 'Escape') latest.current.close()
       else if (chosen && event.key.toLowerCase() === 'r') planRestore(site, chosen)
       else if (chosen && event.key.toLowerCase() === 'v') void verifyBackup(site, chosen)
     }
