@@ -1,0 +1,143 @@
+import { describe, expect, it } from 'vitest'
+import { countBackups, filterBackups, joinBackups, rotationText, whyKept } from '#renderer/lib/join-backups.ts'
+import type { BackupEntry, Proof } from '#shared/model/backup.ts'
+
+const NOW = new Date('2026-11-23T09:42:00Z')
+
+function entry(change: Partial<BackupEntry> & Pick<BackupEntry, 'repository'>): BackupEntry {
+  const name = change.name ?? 'testsite-1'
+  return {
+    name,
+    timestamp: '2026-11-23T03:01:00Z',
+    is_encrypted: false,
+    is_database_present: true,
+    is_files_present: true,
+    is_config_files_present: false,
+    is_filestore_uploaded: false,
+    slot: '1',
+    kind: 'daily',
+    parts: [
+      { part: 'database', file: `${name}.sql.gz`, size: 48, hash: 'aa', isEncrypted: false },
+      { part: 'files', file: `${name}.tar.gz`, size: 131, hash: 'bb', isEncrypted: false },
+    ],
+    proof: null,
+    ...change,
+  }
+}
+
+function proof(change: Partial<Proof>): Proof {
+  return { level: 2, verdict: 'verified', verifiedAt: '2026-11-23T03:20:00.000Z', parts: [], ...change }
+}
+
+describe('joinBackups', () => {
+  it('makes one row of the copies of one backup, newest first', () => {
+    const rows = joinBackups([
+      entry({ repository: 'server', name: 'testsite-7', timestamp: '2026-11-22T03:01:00Z' }),
+      entry({ repository: 'vault' }),
+      entry({ repository: 'server' }),
+    ])
+    expect(rows.map((row) => [row.name, Object.keys(row.copies).sort()])).toEqual([
+      ['testsite-1', ['server', 'vault']],
+      ['testsite-7', ['server']],
+    ])
+  })
+
+  it('keeps this week’s and last week’s backup of one slot apart', () => {
+    const rows = joinBackups([entry({ repository: 'vault', timestamp: '2026-11-16T03:01:00Z' }), entry({ repository: 'server' })])
+    expect(rows).toHaveLength(2)
+    expect(rows[0]?.copies.vault).toBeUndefined()
+  })
+
+  it('says which file of an incomplete copy is not there', () => {
+    const broken = entry({ repository: 'server' })
+    broken.parts[1] = { part: 'files', file: 'testsite-1.tar.gz', size: null, hash: 'bb', isEncrypted: false }
+    const [row] = joinBackups([entry({ repository: 'vault' }), broken])
+    expect(row?.copies.server?.state).toBe('incomplete')
+    expect(row?.copies.server?.reason).toContain('testsite-1.tar.gz')
+    expect(row?.copies.vault?.state).toBe('present')
+    expect(row?.hasProblem).toBe(true)
+  })
+
+  it('tells the level, the file and the reason of a failed verification, and does not count it as proof', () => {
+    const failed = proof({
+      level: 0,
+      verdict: 'failed',
+      parts: [
+        {
+          part: 'database',
+          file: 'testsite-1.sql.gz',
+          levels: { L0: { outcome: 'passed', reason: '' }, L1: { outcome: 'failed', reason: 'Other hash.' }, L2: null },
+        },
+      ],
+    })
+    const [row] = joinBackups([entry({ repository: 'vault', proof: failed }), entry({ repository: 'server' })])
+    expect(row?.copies.vault?.state).toBe('failed')
+    expect(row?.copies.vault?.reason).toContain('L1, testsite-1.sql.gz: Other hash.')
+    expect(row?.proof).toBeNull()
+  })
+
+  it('marks copies that differ, but not an encrypted file beside its plain one', () => {
+    const other = entry({ repository: 'server' })
+    other.parts[0] = { part: 'database', file: 'testsite-1.sql.gz', size: 48, hash: 'cc', isEncrypted: false }
+    expect(joinBackups([entry({ repository: 'vault' }), other])[0]?.copies.server?.state).toBe('differs')
+    other.parts[0] = { part: 'database', file: 'testsite-1.sql.gz.enc', size: 48, hash: 'cc', isEncrypted: true }
+    expect(joinBackups([entry({ repository: 'vault' }), other])[0]?.copies.server?.state).toBe('present')
+  })
+
+  it('takes the best proof of all copies', () => {
+    const [row] = joinBackups([
+      entry({ repository: 'vault', proof: proof({ level: 1 }) }),
+      entry({ repository: 'server', proof: proof({ level: 2, verifiedAt: '2026-11-20T03:20:00.000Z' }) }),
+    ])
+    expect(row?.proof).toEqual({ level: 2, at: '2026-11-20T03:20:00.000Z' })
+  })
+})
+
+describe('filters', () => {
+  const rows = joinBackups([
+    entry({ repository: 'vault' }),
+    entry({ repository: 'vault', name: 'testsite-w3', slot: 'w3', kind: 'weekly', timestamp: '2026-11-22T03:01:00Z' }),
+    entry({
+      repository: 'vault',
+      name: 'testsite-6',
+      slot: '6',
+      timestamp: '2026-11-21T03:01:00Z',
+      parts: [{ part: 'database', file: 'x', size: null, hash: null, isEncrypted: false }],
+    }),
+  ])
+
+  it('counts each kind and the problems', () => {
+    expect(countBackups(rows)).toEqual({ all: 3, daily: 2, weekly: 1, problems: 1 })
+  })
+
+  it('filters by kind, by name and by day together', () => {
+    expect(filterBackups(rows, 'weekly', '').map((row) => row.name)).toEqual(['testsite-w3'])
+    expect(filterBackups(rows, 'all', 'sat 21').map((row) => row.name)).toEqual(['testsite-6'])
+    expect(filterBackups(rows, 'weekly', 'sat 21')).toEqual([])
+  })
+})
+
+describe('whyKept', () => {
+  const row = { kind: 'daily' as const, slot: '1', timestamp: '2026-11-23T03:01:00Z' }
+
+  it('says the night and until when its slot is free', () => {
+    expect(whyKept(row, 'server', NOW)).toBe('Night of Mon; until Mon 30 Nov')
+  })
+
+  it('counts five Sundays on a server and four by the manual', () => {
+    const weekly = { kind: 'weekly' as const, slot: 'w3', timestamp: '2026-11-22T03:01:00Z' }
+    expect(whyKept(weekly, 'server', NOW)).toBe('Sunday; until Sun 27 Dec')
+    expect(whyKept(weekly, 'manual', NOW)).toBe('Sunday; until Sun 20 Dec')
+  })
+
+  it('promises no day that has passed', () => {
+    expect(whyKept({ ...row, timestamp: '2026-10-05T03:01:00Z' }, 'server', NOW)).toBe(
+      'Night of Mon; until slot 1 is written again',
+    )
+  })
+
+  it('names both rotations', () => {
+    expect(rotationText('server')).toContain('Mon = 1')
+    expect(rotationText('manual')).toContain('Mon = 2')
+  })
+})

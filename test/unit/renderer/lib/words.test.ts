@@ -1,0 +1,121 @@
+import { describe, expect, it } from 'vitest'
+import { levelSummaries } from '#renderer/lib/levels.ts'
+import { matchCommands } from '#renderer/lib/match-commands.ts'
+import { generatePassword } from '#renderer/lib/password.ts'
+import { differenceText, sortTables } from '#renderer/lib/plan-tables.ts'
+import { ageState, filterSites, isInTrouble, sortByTrouble } from '#renderer/lib/protection.ts'
+import type { SiteStatus } from '#shared/contract/backups.ts'
+
+function status(site: string, protection: SiteStatus['protection']): SiteStatus {
+  return {
+    site,
+    label: '',
+    isDemo: false,
+    protection,
+    reason: `reason of ${site}`,
+    newest: null,
+    nights: [],
+    sizes: [],
+    copies: { vault: 'none', server: 'none' },
+    encryption: 'none',
+    proof: { level: 0, at: null },
+    checkedAt: '2026-11-23T09:41:00Z',
+  }
+}
+
+describe('protection', () => {
+  const sites = [
+    status('b', 'protected'),
+    status('c', 'ageing'),
+    status('a', 'protected'),
+    status('d', 'unprotected'),
+    status('e', 'unknown'),
+  ]
+
+  it('puts trouble first, then names', () => {
+    expect(sortByTrouble(sites).map(({ site }) => site)).toEqual(['d', 'c', 'e', 'a', 'b'])
+    expect(sites.filter(isInTrouble).map(({ site }) => site)).toEqual(['c', 'd'])
+  })
+
+  it('filters by state and by any word of the row', () => {
+    expect(filterSites(sites, 'protected', '').map(({ site }) => site)).toEqual(['b', 'a'])
+    expect(filterSites(sites, 'all', 'REASON OF D').map(({ site }) => site)).toEqual(['d'])
+  })
+
+  it('turns an age at 26 and 50 hours', () => {
+    expect([26 * 3600, 26 * 3600 + 1, 50 * 3600, 50 * 3600 + 1, null].map(ageState)).toEqual(['ok', 'warn', 'warn', 'bad', 'bad'])
+  })
+})
+
+describe('generatePassword', () => {
+  it('makes readable groups with over 128 bits', () => {
+    const password = generatePassword()
+    expect(password).toMatch(/^(?:[a-km-zA-HJ-NP-Z2-9]{5}-){4}[a-km-zA-HJ-NP-Z2-9]{5}$/)
+    expect(25 * Math.log2(56)).toBeGreaterThan(128)
+    expect(generatePassword()).not.toBe(password)
+  })
+
+  it('throws away bytes that would make some letters likelier', () => {
+    let calls = 0
+    const password = generatePassword((bytes) => {
+      calls += 1
+      return bytes.fill(calls === 1 ? 255 : 0)
+    })
+    expect(calls).toBe(2)
+    expect(password).toBe('aaaaa-aaaaa-aaaaa-aaaaa-aaaaa')
+  })
+})
+
+describe('levelSummaries', () => {
+  it('lets the worst part speak for a level', () => {
+    const passed = { outcome: 'passed' as const, reason: '' }
+    const summaries = levelSummaries({
+      level: 0,
+      verdict: 'failed',
+      verifiedAt: '2026-11-23T03:20:00.000Z',
+      parts: [
+        { part: 'config', file: 'c', levels: { L0: passed, L1: { outcome: 'unknown', reason: 'no hash recorded' }, L2: null } },
+        { part: 'database', file: 'd', levels: { L0: passed, L1: { outcome: 'failed', reason: 'other hash' }, L2: null } },
+      ],
+    })
+    expect(summaries.map(({ outcome, reason }) => [outcome, reason])).toEqual([
+      ['passed', ''],
+      ['failed', 'd: other hash'],
+      ['untried', ''],
+    ])
+    expect(levelSummaries(null).every(({ outcome }) => outcome === 'untried')).toBe(true)
+  })
+})
+
+describe('plan tables', () => {
+  it('says differences in words and signs', () => {
+    expect([
+      differenceText(10, 10),
+      differenceText(12846, 12791),
+      differenceText(1, 1500),
+      differenceText(null, 3),
+      differenceText(3, null),
+    ]).toEqual(['same', '−55', '+1,499', 'new', 'goes'])
+  })
+
+  it('puts the tables that people know first, then those that change', () => {
+    const tables = [
+      { table: 'aaa', rowsNow: 1, rowsThen: 1 },
+      { table: 'zzz', rowsNow: 1, rowsThen: 2 },
+      { table: 'edge', rowsNow: 1, rowsThen: 1 },
+      { table: 'rsc', rowsNow: 1, rowsThen: 1 },
+    ]
+    expect(sortTables(tables).map(({ table }) => table)).toEqual(['rsc', 'edge', 'zzz', 'aaa'])
+  })
+})
+
+describe('matchCommands', () => {
+  const commands = ['All sites', 'testsite', 'Back up testsite now', 'Preferences'].map((title) => ({ title, group: 'Go to' }))
+
+  it('wants every word and puts titles that start with it first', () => {
+    expect(matchCommands(commands, 'test').map(({ title }) => title)).toEqual(['testsite', 'Back up testsite now'])
+    expect(matchCommands(commands, 'up test').map(({ title }) => title)).toEqual(['Back up testsite now'])
+    expect(matchCommands(commands, ' ')).toHaveLength(4)
+    expect(matchCommands(commands, 'nothing')).toEqual([])
+  })
+})
