@@ -56,7 +56,7 @@ export function ensureInstalled() {
   const isNewer = existsSync(listed) && statSync(listed).mtimeMs >= statSync(join(root, 'package-lock.json')).mtimeMs
   if (!isNewer) {
     say('Installing packages (npm ci)…')
-    must('npm', ['ci', '--no-progress'], { stdio: ['ignore', 'inherit', 'inherit'] })
+    must('npm', ['ci', '--no-progress', '--loglevel=error'], { stdio: ['ignore', 'inherit', 'inherit'] })
   }
   writeFileSync(stamp, lock)
 }
