@@ -56,8 +56,9 @@ function onJob(job: Job): void {
   useJobs.getState().upsert(job)
   const ended = before !== undefined && isJobActive(before) && !isJobActive(job)
   if (!ended) return
+  // Also what no page shows just now: Preferences must not open with the state of before.
   if (job.kind.startsWith('demo-'))
-    for (const key of ['demo', 'sites', 'overview']) queryClient.invalidateQueries({ queryKey: [key] })
+    for (const key of ['demo', 'sites', 'overview']) queryClient.invalidateQueries({ queryKey: [key], refetchType: 'all' })
   announce(job)
 }
 

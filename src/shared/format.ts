@@ -118,12 +118,13 @@ export function formatMilliseconds(milliseconds: number): string {
   return milliseconds < 60_000 ? `${(milliseconds / 1000).toFixed(1)} s` : formatDuration(milliseconds / 1000)
 }
 
-/** `5.34 of 8.61 GB`: both in the unit of the total; counts as `12 of 80 files`. */
+/** `5.34 of 8.61 GB`: both in the unit of the total; counts as `12 of 80 files`. A total that was too small is left out. */
 export function formatAmount(done: number, total: number | null, unit: 'bytes' | 'rows' | 'files' | 'steps'): string {
+  const whole = total !== null && done <= total ? total : null
   if (unit !== 'bytes')
-    return total === null ? `${formatCount(done)} ${unit}` : `${formatCount(done)} of ${formatCount(total)} ${unit}`
-  if (total === null) return formatBytes(done)
+    return whole === null ? `${formatCount(done)} ${unit}` : `${formatCount(done)} of ${formatCount(whole)} ${unit}`
+  if (whole === null) return formatBytes(done)
   const [doneAmount, doneUnit] = formatBytes(done).split(' ')
-  const [totalAmount, totalUnit] = formatBytes(total).split(' ')
-  return doneUnit === totalUnit ? `${doneAmount} of ${totalAmount} ${totalUnit}` : `${formatBytes(done)} of ${formatBytes(total)}`
+  const [totalAmount, totalUnit] = formatBytes(whole).split(' ')
+  return doneUnit === totalUnit ? `${doneAmount} of ${totalAmount} ${totalUnit}` : `${formatBytes(done)} of ${formatBytes(whole)}`
 }

@@ -1,5 +1,17 @@
 import { describe, expect, it } from 'vitest'
-import { formatBytes, formatDuration, formatMoment, formatMomentLong, formatPlural, isoSeconds } from '#shared/format.ts'
+import {
+  formatAge,
+  formatAmount,
+  formatBytes,
+  formatDuration,
+  formatMilliseconds,
+  formatMoment,
+  formatMomentLong,
+  formatNearDay,
+  formatNearMoment,
+  formatPlural,
+  isoSeconds,
+} from '#shared/format.ts'
 
 describe('format', () => {
   it.each([
@@ -31,6 +43,32 @@ describe('format', () => {
     expect(formatMoment('2026-11-21T03:01:00Z')).toBe('Sat 21 Nov 03:01')
     expect(formatMomentLong('2026-11-21T03:01:00Z')).toBe('Sat 21 Nov 2026 03:01 UTC')
     expect(isoSeconds(new Date(1795398925_000))).toBe('2026-11-23T01:55:25Z')
+  })
+
+  it('says moments near now shorter', () => {
+    const now = new Date('2026-11-23T09:42:00Z')
+    expect(
+      ['2026-11-23T03:01:00Z', '2026-11-22T03:01:00Z', '2026-11-13T03:01:00Z'].map((iso) => formatNearDay(iso, now)),
+    ).toEqual(['today', 'Sun 22', '13 Nov'])
+    expect(formatNearMoment('2026-11-23T03:01:00Z', now)).toBe('today 03:01')
+    expect(formatNearMoment('2026-11-20T03:04:00Z', now)).toBe('20 Nov 03:04')
+    expect(
+      ['2026-11-23T09:41:30Z', '2026-11-23T09:24:00Z', '2026-11-23T03:01:00Z', '2026-11-19T03:01:00Z'].map((iso) =>
+        formatAge(iso, now),
+      ),
+    ).toEqual(['just now', '18 m ago', '6 h ago', '4 d ago'])
+  })
+
+  it('puts an amount beside its total', () => {
+    expect(formatAmount(5.34e9, 8.61e9, 'bytes')).toBe('5.34 of 8.61 GB')
+    expect(formatAmount(842e6, 1.35e9, 'bytes')).toBe('842 MB of 1.35 GB')
+    expect(formatAmount(12, 8000, 'files')).toBe('12 of 8,000 files')
+    expect(formatAmount(12, null, 'rows')).toBe('12 rows')
+    expect(formatAmount(760_000, 713_000, 'bytes')).toBe('760 kB')
+  })
+
+  it('says what a step took', () => {
+    expect([14, 400, 1400, 125_000].map(formatMilliseconds)).toEqual(['14 ms', '400 ms', '1.4 s', '2 m'])
   })
 
   it('counts things', () => {
