@@ -22,7 +22,7 @@ export interface LoadRequest {
   signal: AbortSignal
   onProgress?: (progress: LoadProgress) => void
   /** After everything was loaded and checked, right before COMMIT. An error here rolls everything back. */
-  beforeCommit?: (committing: { backend: Backend; liveOid: number | null }) => Promise<void>
+  beforeCommit?: (committing: Committing) => Promise<void>
   /** Milliseconds to wait for locks on the live tables; default 10,000. */
   lockWaitMs?: number
 }
@@ -32,6 +32,13 @@ export interface LoadProgress {
   bytes: number
   /** What is being done: a table that is filled, else the kind of statement. */
   doing: string
+}
+
+/** What tells afterwards whether the COMMIT that is about to be sent took place. */
+export interface Committing {
+  backend: Backend
+  /** Of the schema that is replaced; null: there is none. */
+  liveOid: number | null
 }
 
 export interface LoadResult {

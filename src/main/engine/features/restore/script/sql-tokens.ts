@@ -15,6 +15,8 @@ const SLOW_TEXT = 256 * 1024
 
 const WORD = /[A-Za-z_\u0080-\uffff][A-Za-z0-9_$\u0080-\uffff]*/y
 const NUMBER = /\d[0-9A-Za-z_.\u0080-\uffff]*/y
+/** `1e+16`: one number, although a sign is in it. */
+const SIGNED_EXPONENT = /\d+(?:\.\d*)?[eE][+-]\d+/y
 const SPACE = /[ \t\n\r\f\v]+/y
 const LINE_COMMENT = /--[^\n\r]*/y
 const DOLLAR = /\$(?:[A-Za-z_\u0080-\uffff][A-Za-z0-9_\u0080-\uffff]*)?\$/y
@@ -86,7 +88,7 @@ function* scanTokens(text: string, tokens: Token[]): Generator<void> {
       at = end + delimiter.length
     } else if (char === '$' || /\d/.test(char)) {
       if (char === '$') at += 1
-      const number = match(NUMBER)
+      const number = match(SIGNED_EXPONENT) ?? match(NUMBER)
       if (number === null) throw tokenError('a $ that begins nothing')
       at += number.length
       if (text[at] === "'") throw tokenError('a quote right after a number')

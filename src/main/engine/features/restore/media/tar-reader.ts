@@ -1,0 +1,190 @@
+import { AppError } from '#shared/errors.ts'
+import { ByteSource } from './byte-source.ts'
+
+const BLOCK = 512
+const MAX_NAME_BYTES = 4096
+const MAX_EXTENDED = 1024 * 1024
+const MAX_SIZE = 2 ** 50
+
+export interface TarEntry {
+  kind: 'file' | 'folder'
+  /** As it stands in the archive. */
+  name: string
+  /** Bytes of content; 0 for a folder. */
+  size: number
+  mode: number
+  modified: Date
+  /** To be read, or left, before the next entry; ends after `size` bytes or fails. */
+  content: AsyncGenerator<Buffer, void, void>
+}
+
+/**
+ * Reads an uncompressed tar archive, ustar or GNU or pax, as a stream of files and folders in bounded memory. Anything
+ * else in it is refused. Ends without an error only behind the archive's end mark. Source: docs/formats.md, "Media archive".
+ * @throws AppError `archive-damaged`, `archive-cut`, `archive-refused`, and what the source throws
+ */
+export async function* readTar(source: AsyncIterable<Buffer>): AsyncGenerator<TarEntry, void, void> {
+  const bytes = new ByteSource(source)
+  let longName: Buffer | null = null
+  let pax = new Map<string, string>()
+  try {
+    for (;;) {
+      const header = await bytes.exactly(BLOCK)
+      if (!header) throw cut('its end mark is missing')
+      if (isZero(header)) {
+        await requireEnd(bytes)
+        return
+      }
+      checkSum(header)
+      const type = String.fromCharCode(header[156] ?? 0)
+      const size = sizeOf(pax.get('size') ?? null, header)
+      if (type === 'L' || type === 'x') {
+        if (size > MAX_EXTENDED) throw refused('it has an extended header of impossible size')
+        const content = await bytes.exactly(padded(size))
+        if (!content) throw cut('it ends inside an entry')
+        if (type === 'L') longName = untilNul(content.subarray(0, size))
+        else pax = readPax(content.subarray(0, size))
+        continue
+      }
+      const name = decodeName(pax.has('path') ? Buffer.from(pax.get('path') ?? '') : (longName ?? headerName(header)))
+      if (type !== '0' && type !== '\0' && type !== '5') {
+        throw refused(`"${name.slice(0, 200)}" is a ${TYPES[type] ?? 'special entry'}; only files and folders are restored`)
+      }
+      const kind = type === '5' || (type === '\0' && name.endsWith('/')) ? 'folder' : 'file'
+      const length = kind === 'folder' ? 0 : size
+      const content = readContent(bytes, length)
+      yield { kind, name, size: length, mode: numberAt(header, 100, 8) & 0o7777, modified: timeOf(pax, header), content }
+      for await (const _ of content);
+      longName = null
+      pax = new Map()
+    }
+  } finally {
+    await bytes.close()
+  }
+}
+
+const TYPES: Record<string, string> = {
+  '1': 'hard link',
+  '2': 'symbolic link',
+  '3': 'device',
+  '4': 'device',
+  '6': 'pipe',
+  S: 'sparse file',
+}
+
+async function* readContent(bytes: ByteSource, size: number): AsyncGenerator<Buffer, void, void> {
+  for (let left = size; left > 0; ) {
+    const chunk = await bytes.some(left)
+    if (!chunk) throw cut('it ends inside an entry')
+    left -= chunk.length
+    yield chunk
+  }
+  const padding = padded(size) - size
+  if (padding > 0 && !(await bytes.exactly(padding))) throw cut('it ends inside an entry')
+}
+
+/** Behind the first empty block: another one, then nothing but zeros. */
+async function requireEnd(bytes: ByteSource): Promise<void> {
+  const second = await bytes.exactly(BLOCK)
+  if (!second) throw cut('its end mark is missing')
+  if (!isZero(second)) throw damaged('it has a single empty block in its middle')
+  for (let chunk = await bytes.some(1 << 20); chunk; chunk = await bytes.some(1 << 20)) {
+    if (!isZero(chunk)) throw damaged('something follows its end')
+  }
+}
+
+function padded(size: number): number {
+  return Math.ceil(size / BLOCK) * BLOCK
+}
+
+function isZero(bytes: Buffer): boolean {
+  return bytes.every((byte) => byte === 0)
+}
+
+function untilNul(bytes: Buffer): Buffer {
+  const end = bytes.indexOf(0)
+  return end < 0 ? bytes : bytes.subarray(0, end)
+}
+
+/** ustar splits a long name in two; GNU's headers have other things where the first half would be. */
+function headerName(header: Buffer): Buffer {
+  const name = untilNul(header.subarray(0, 100))
+  const prefix = untilNul(header.subarray(345, 500))
+  const isUstar = header.toString('latin1', 257, 263) === 'ustar\0'
+  return isUstar && prefix.length > 0 ? Buffer.concat([prefix, Buffer.from('/'), name]) : name
+}
+
+function decodeName(bytes: Buffer): string {
+  if (bytes.length > MAX_NAME_BYTES) throw refused('it has a name of more than 4096 bytes')
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch {
+    throw refused(`it has a name that is not valid UTF-8: ${bytes.toString('latin1').slice(0, 100)}`)
+  }
+}
+
+function checkSum(header: Buffer): void {
+  let sum = 0
+  for (let at = 0; at < BLOCK; at += 1) sum += at >= 148 && at < 156 ? 32 : (header[at] ?? 0)
+  if (numberAt(header, 148, 8) !== sum) throw damaged('a header’s sum differs')
+}
+
+function sizeOf(pax: string | null, header: Buffer): number {
+  const size = pax === null ? numberAt(header, 124, 12) : Number(pax)
+  if (!Number.isSafeInteger(size) || size < 0 || size > MAX_SIZE) throw refused('it has an entry of impossible size')
+  return size
+}
+
+function timeOf(pax: Map<string, string>, header: Buffer): Date {
+  const seconds = pax.has('mtime') ? Number(pax.get('mtime')) : numberAt(header, 136, 12)
+  return new Date(Number.isFinite(seconds) ? Math.max(0, Math.min(seconds, 8e9)) * 1000 : 0)
+}
+
+/** Octal digits, or base 256 when the first bit is set. */
+function numberAt(header: Buffer, from: number, length: number): number {
+  const field = header.subarray(from, from + length)
+  if ((field[0] ?? 0) & 0x80) {
+    if (field[0] !== 0x80) throw refused('it has a number below zero')
+    let value = 0
+    for (const byte of field.subarray(1)) value = value * 256 + byte
+    return value
+  }
+  const digits = field
+    .toString('latin1')
+    .replace(/\0[\s\S]*$/, '')
+    .trim()
+  if (digits === '') return 0
+  if (!/^[0-7]+$/.test(digits)) throw damaged('a header has no number where one belongs')
+  return Number.parseInt(digits, 8)
+}
+
+function readPax(content: Buffer): Map<string, string> {
+  const found = new Map<string, string>()
+  for (let at = 0; at < content.length; ) {
+    const blank = content.indexOf(32, at)
+    const length = blank > at ? Number.parseInt(content.toString('latin1', at, blank), 10) : Number.NaN
+    if (!Number.isSafeInteger(length) || length <= blank - at || at + length > content.length) {
+      throw damaged('an extended header is broken')
+    }
+    const [, key, value] = /^([^=]+)=([\s\S]*)\n$/.exec(content.toString('utf8', blank + 1, at + length)) ?? []
+    if (key === undefined) throw damaged('an extended header is broken')
+    if (key === 'path' || key === 'size' || key === 'mtime') found.set(key, value ?? '')
+    if (key.startsWith('GNU.sparse')) throw refused('it has a sparse file')
+    at += length
+  }
+  return found
+}
+
+function damaged(what: string): AppError {
+  return new AppError('archive-damaged', `The media archive is damaged: ${what}.`, { hint: 'Choose another backup.' })
+}
+
+function cut(what: string): AppError {
+  return new AppError('archive-cut', `The media archive is cut: ${what}.`, { hint: 'Choose another backup.' })
+}
+
+function refused(what: string): AppError {
+  return new AppError('archive-refused', `The media archive is refused: ${what}.`, {
+    hint: 'A backup by Zotonic or Backup Desk has no such entries. Choose another backup.',
+  })
+}

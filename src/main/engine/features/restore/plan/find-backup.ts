@@ -1,0 +1,58 @@
+import { listBackups } from '#engine/features/listing/index.ts'
+import type { EngineContext } from '#engine/foundation/context.ts'
+import { openRepository } from '#engine/foundation/repository/open.ts'
+import type { Repository } from '#engine/foundation/repository/types.ts'
+import { AppError } from '#shared/errors.ts'
+import type { BackupEntry, BackupPart, PartKind, RepositoryName } from '#shared/model/backup.ts'
+import type { Site } from '#shared/model/site.ts'
+
+export interface FoundBackup {
+  entry: BackupEntry
+  repository: Repository
+  from: RepositoryName
+  /** Why it is read there: one sentence. */
+  why: string
+}
+
+/**
+ * Finds a backup of a site: where it was asked for, else in the vault, else in the server's folder.
+ * @throws AppError `unknown-backup`, or why a repository can't be listed
+ */
+export async function findBackup(
+  context: EngineContext,
+  site: Site,
+  wanted: { name: string; timestamp?: string | undefined; from?: RepositoryName | undefined },
+): Promise<FoundBackup> {
+  const list = await listBackups(context, site, wanted.from ?? 'all')
+  const named = list.backups.filter(
+    ({ name, timestamp }) =>
+      name === wanted.name && (wanted.timestamp === undefined || isSameMoment(timestamp, wanted.timestamp)),
+  )
+  const entry = named.find(({ repository }) => repository === 'vault') ?? named.find(({ repository }) => repository === 'server')
+  if (!entry || entry.repository === 'folder') {
+    const cause = list.problems.find(({ code }) => !code.startsWith('index-entry-'))
+    if (cause) throw new AppError(cause.code, cause.message, { hint: cause.hint, details: { repository: cause.repository } })
+    throw new AppError('unknown-backup', `There is no backup ${JSON.stringify(wanted.name)} of ${site.name} here.`, {
+      hint: 'See the list of backups.',
+      details: { name: wanted.name },
+    })
+  }
+  const from = entry.repository
+  const repository = await openRepository(context, site, from)
+  return { entry, repository, from, why: whyFrom(from, wanted.from, repository.place) }
+}
+
+function whyFrom(from: RepositoryName, wanted: RepositoryName | undefined, place: string): string {
+  if (wanted !== undefined) return `Read from the ${from} (${place}), as asked for.`
+  return from === 'vault'
+    ? `Read from the vault (${place}).`
+    : `Read from the server’s folder (${place}): the vault does not have this backup.`
+}
+
+export function partOf(entry: BackupEntry, kind: PartKind): BackupPart | null {
+  return entry.parts.find(({ part }) => part === kind) ?? null
+}
+
+function isSameMoment(a: string, b: string): boolean {
+  return Math.floor(Date.parse(a) / 1000) === Math.floor(Date.parse(b) / 1000)
+}
