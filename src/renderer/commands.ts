@@ -1,6 +1,7 @@
 import type { Site } from '#shared/model/site.ts'
 import { backUp } from './lib/back-up.ts'
 import { chooseAndDecrypt } from './lib/decrypt-start.ts'
+import { isTyping } from './lib/typing.ts'
 import { checkNow } from './queries.ts'
 import { navigate, type Route, type SitePage, siteOf, useUi } from './stores/ui.ts'
 
@@ -59,11 +60,6 @@ export function commandsFor(route: Route, sites: readonly Site[]): Command[] {
     list.push(index < 9 ? { ...command, keys: `Mod+${index + 1}` } : command)
   })
   return list
-}
-
-/** True while typing must not run commands. */
-export function isTyping(target: EventTarget | null): boolean {
-  return target instanceof HTMLElement && (target.isContentEditable || /^(?:INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
 }
 
 const BY_KEY: Record<string, string> = { '0': 'sites', b: 'backup', d: 'decrypt', j: 'jobs', ',': 'preferences' }

@@ -107,8 +107,8 @@ export function decryptTotals(rows: readonly DecryptRow[]): DecryptTotals {
     else if (row.state === 'running') totals.running += 1
     else if (row.state === 'waiting') totals.waiting += 1
     else if (row.state === 'needs-password') totals.needsPassword += 1
-    else if (row.state === 'refused') totals.refused += 1
-    else if (row.state === 'failed' || row.state === 'output-exists') totals.failed += 1
+    else if (row.state === 'refused' || row.state === 'output-exists') totals.refused += 1
+    else if (row.state === 'failed') totals.failed += 1
     const counts = row.state === 'done' || row.state === 'running' || row.state === 'waiting'
     if (counts) {
       const size = row.size ?? row.item.total ?? 0

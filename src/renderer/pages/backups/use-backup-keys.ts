@@ -1,6 +1,6 @@
 import { useEffect, useRef } from 'react'
-import { isTyping } from '../../commands.ts'
 import type { BackupRow } from '../../lib/join-backups.ts'
+import { isTyping } from '../../lib/typing.ts'
 import { useUi } from '../../stores/ui.ts'
 import { planRestore, verifyBackup } from './actions.ts'
 

@@ -121,13 +121,15 @@ function Summary({ totals, jobs, onClear }: { totals: DecryptTotals; jobs: reado
       </p>
       <div className={classes.total}>
         {jobs.length > 0 ? (
-          <>
-            <ProgressBar value={fraction(totals.bytesDone, totals.bytesTotal)} label="All files" width={215} />
-            <span>
-              {formatAmount(totals.bytesDone, totals.bytesTotal, 'bytes')}
-              {left ? ` · ${timeLeftText(left)}` : ''}
-            </span>
-          </>
+          totals.bytesTotal > 0 && (
+            <>
+              <ProgressBar value={fraction(totals.bytesDone, totals.bytesTotal)} label="All files" width={215} />
+              <span>
+                {formatAmount(totals.bytesDone, totals.bytesTotal, 'bytes')}
+                {left ? ` · ${timeLeftText(left)}` : ''}
+              </span>
+            </>
+          )
         ) : (
           <Button data-size="small" variant="subtle" onClick={onClear}>
             Clear the list

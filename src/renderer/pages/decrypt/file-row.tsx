@@ -76,7 +76,7 @@ function detailText(row: DecryptRow): string {
 }
 
 function sourceText(row: DecryptRow): string {
-  if (row.state === 'needs-password') return row.tried === '' ? '' : `tried: ${row.tried}`
+  if (row.state === 'needs-password') return row.tried
   return row.passwordSource
 }
 

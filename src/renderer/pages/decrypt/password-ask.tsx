@@ -1,9 +1,10 @@
 import { Button, Checkbox, PasswordInput } from '@mantine/core'
-import { useState } from 'react'
+import { useEffect, useRef, useState } from 'react'
 import type { AppError } from '#shared/errors.ts'
 import { call, readError } from '../../bridge.ts'
 import type { DecryptRow } from '../../lib/decrypt-rows.ts'
 import { showError } from '../../lib/show-error.ts'
+import { isTyping } from '../../lib/typing.ts'
 import { callUnlocking, useSites } from '../../queries.ts'
 import classes from './decrypt.module.css'
 
@@ -11,6 +12,11 @@ import classes from './decrypt.module.css'
 export function PasswordAsk({ row }: { row: DecryptRow }) {
   const known = (useSites().data?.sites ?? []).some(({ site }) => site.name === row.site)
   const site = known ? row.site : null
+  const field = useRef<HTMLInputElement>(null)
+  // Another file may ask while the password of a first one is typed: that one keeps the keyboard.
+  useEffect(() => {
+    if (!isTyping(document.activeElement)) field.current?.focus()
+  }, [])
   const [password, setPassword] = useState('')
   const [remember, setRemember] = useState(true)
   const [busy, setBusy] = useState(false)
@@ -42,7 +48,7 @@ export function PasswordAsk({ row }: { row: DecryptRow }) {
       <PasswordInput
         className={classes.password}
         value={password}
-        autoFocus
+        ref={field}
         aria-label={`Password of ${row.file}`}
         placeholder="Password"
         error={error?.message}
