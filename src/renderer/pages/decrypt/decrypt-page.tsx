@@ -12,6 +12,7 @@ import { type DecryptTotals, decryptRows, decryptTotals } from '../../lib/decryp
 import { chooseAndDecrypt } from '../../lib/decrypt-start.ts'
 import { fraction, timeLeftText } from '../../lib/jobs.ts'
 import { showError } from '../../lib/show-error.ts'
+import { useMarkSeen } from '../../lib/use-mark-seen.ts'
 import { useDecrypt } from '../../stores/decrypt.ts'
 import { useJobs } from '../../stores/jobs.ts'
 import classes from './decrypt.module.css'
@@ -23,6 +24,7 @@ export function DecryptPage() {
   const all = useJobs((state) => state.jobs)
   const jobs = useMemo(() => jobIds.flatMap((id) => all.get(id) ?? []), [jobIds, all])
   const rows = useMemo(() => decryptRows(jobs), [jobs])
+  useMarkSeen(jobs)
   const active = jobs.filter(isJobActive)
   const broken = jobs.filter((job) => job.items.length === 0 && job.error !== null)
   return (

@@ -1,6 +1,5 @@
 import { Button } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
-import { useEffect } from 'react'
 import type { ProcedureOutput } from '#shared/contract/index.ts'
 import type { AppError } from '#shared/errors.ts'
 import { formatDuration, formatMomentLong } from '#shared/format.ts'
@@ -13,9 +12,8 @@ import { ErrorBox, Notice } from '../../components/states.tsx'
 import { StepList } from '../../components/step-list.tsx'
 import { cancelJob } from '../../layout/job-bar.tsx'
 import { fraction, KIND_WORD, phaseText, STATE_WORD, timeLeftText, tookSeconds } from '../../lib/jobs.ts'
-import { showError } from '../../lib/show-error.ts'
+import { useMarkSeen } from '../../lib/use-mark-seen.ts'
 import { useNow } from '../../stores/clock.ts'
-import { useJobs } from '../../stores/jobs.ts'
 import { navigate } from '../../stores/ui.ts'
 import classes from './jobs.module.css'
 
@@ -26,7 +24,7 @@ const INTERRUPTED =
 export function JobDetail({ job }: { job: Job }) {
   const now = useNow(1)
   const took = tookSeconds(job, now)
-  useMarkSeen(job)
+  useMarkSeen([job])
   return (
     <div className={classes.detailBody}>
       <h2>{job.title}</h2>
@@ -88,18 +86,6 @@ export function JobDetail({ job }: { job: Job }) {
       <Log job={job} />
     </div>
   )
-}
-
-function useMarkSeen(job: Job): void {
-  const unseen = !job.seen && (job.state === 'failed' || job.state === 'interrupted')
-  const { id } = job
-  useEffect(() => {
-    if (!unseen) return
-    call('jobs.markSeen', { id }).then(() => {
-      const known = useJobs.getState().jobs.get(id)
-      if (known) useJobs.getState().upsert({ ...known, seen: true })
-    }, showError)
-  }, [unseen, id])
 }
 
 function Log({ job }: { job: Job }) {

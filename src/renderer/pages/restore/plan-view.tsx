@@ -13,6 +13,8 @@ import classes from './restore.module.css'
 /** What the restore would do: effect, parts, now and then, checks, way back, steps. */
 export function PlanView(props: {
   plan: RestorePlan
+  /** The parts that were asked for; the backup or the site may not have them all. */
+  asked: readonly RestorePart[]
   busy: boolean
   error: AppError | null
   notConfirmed: boolean
@@ -34,13 +36,8 @@ export function PlanView(props: {
             </Notice>
           </div>
         )}
-        <p className={classes.effect} data-selectable>
-          Sets the live site <b>{plan.site}</b> back to <b>{formatMomentLong(plan.backup.timestamp)}</b>,{' '}
-          {formatDuration(plan.ageSeconds)} ago.{' '}
-          {plan.parts.includes('database') && 'Everything written since leaves the live site and stays in the kept schema.'}{' '}
-          {!plan.parts.includes('database') && 'The database stays as it is; media files of then are put back.'}
-        </p>
-        <Parts plan={plan} busy={busy} onParts={onParts} />
+        <Effect plan={plan} />
+        <Parts plan={plan} asked={props.asked} busy={busy} onParts={onParts} />
         {plan.parts.includes('database') && <Tables plan={plan} />}
         {plan.media && plan.parts.includes('files') && <Media media={plan.media} />}
         <Checks checks={plan.checks} />
@@ -63,7 +60,35 @@ export function PlanView(props: {
   )
 }
 
-function Parts({ plan, busy, onParts }: { plan: RestorePlan; busy: boolean; onParts(parts: RestorePart[]): void }) {
+function Effect({ plan }: { plan: RestorePlan }) {
+  const moment = <b>{formatMomentLong(plan.backup.timestamp)}</b>
+  const age = `${formatDuration(plan.ageSeconds)} ago`
+  if (!plan.parts.includes('database')) {
+    return (
+      <p className={classes.effect} data-selectable>
+        Puts the media files of {moment}, {age}, back onto the live site <b>{plan.site}</b>. Its database stays as it is.
+      </p>
+    )
+  }
+  return (
+    <p className={classes.effect} data-selectable>
+      Sets the live site <b>{plan.site}</b> back to {moment}, {age}.{' '}
+      {plan.keptSchema !== null && 'Everything written since leaves the live site and stays in the kept schema.'}
+    </p>
+  )
+}
+
+function Parts({
+  plan,
+  asked,
+  busy,
+  onParts,
+}: {
+  plan: RestorePlan
+  asked: readonly RestorePart[]
+  busy: boolean
+  onParts(parts: RestorePart[]): void
+}) {
   const toggle = (part: RestorePart) => {
     const next = plan.parts.includes(part)
       ? plan.parts.filter((one) => one !== part)
@@ -89,6 +114,7 @@ function Parts({ plan, busy, onParts }: { plan: RestorePlan; busy: boolean; onPa
       {cards.map(({ part, title, size, effect }) => {
         const on = plan.parts.includes(part)
         const onlyOne = on && plan.parts.length === 1
+        const missing = !on && asked.includes(part)
         return (
           <label
             key={part}
@@ -100,13 +126,13 @@ function Parts({ plan, busy, onParts }: { plan: RestorePlan; busy: boolean; onPa
             <Checkbox
               id={`part-${part}`}
               checked={on}
-              disabled={busy || onlyOne}
+              disabled={busy || onlyOne || missing}
               onChange={() => toggle(part)}
               aria-label={title}
             />
             <span>
               <b>{title}</b>
-              <i>{on ? `${size}${effect}` : 'stays as it is'}</i>
+              <i>{on ? `${size}${effect}` : missing && !busy ? 'not available; see Checks' : 'stays as it is'}</i>
             </span>
           </label>
         )

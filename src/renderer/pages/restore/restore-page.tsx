@@ -9,6 +9,7 @@ import { CommandLine } from '../../components/kbd.tsx'
 import { ProgressBar } from '../../components/progress.tsx'
 import { ErrorBox, SkeletonRows } from '../../components/states.tsx'
 import { fraction, phaseText } from '../../lib/jobs.ts'
+import { useMarkSeen } from '../../lib/use-mark-seen.ts'
 import { type RestoreTarget, useRestore } from '../../lib/use-restore.ts'
 import { navigate, useUi } from '../../stores/ui.ts'
 import { PlanPassword } from './plan-password.tsx'
@@ -20,6 +21,8 @@ import { RunView } from './run-view.tsx'
 export function RestorePage(target: { site: string; name: string; timestamp: string; from?: RepositoryName }) {
   const { site, name } = target
   const restore = useRestore(target)
+  // Why there is no plan is said on this page.
+  useMarkSeen([restore.planJob])
   const toBackups = () => navigate({ page: 'site', site, tab: 'backups' })
   useEscape(restore.job === null && !restore.confirming ? toBackups : null)
   return (
@@ -58,6 +61,7 @@ function Planning({ restore, target }: { restore: ReturnType<typeof useRestore>;
     return (
       <PlanView
         plan={plan}
+        asked={parts}
         busy={restore.planning}
         error={error}
         notConfirmed={restore.notConfirmed}
@@ -109,8 +113,8 @@ function Footer({
   restore: ReturnType<typeof useRestore>
   onCancel(): void
 }) {
-  const { plan, planning, confirming, parts } = restore
-  const only = parts.length === 1 ? ` --parts ${parts[0]}` : ''
+  const { plan, planning, confirming } = restore
+  const only = plan?.parts.length === 1 ? ` --parts ${plan.parts[0]}` : ''
   return (
     <footer className={classes.footer}>
       <Button onClick={onCancel} disabled={confirming}>

@@ -12,12 +12,14 @@ import { ErrorBox, Notice } from '../../components/states.tsx'
 import { StepList } from '../../components/step-list.tsx'
 import { cancelJob } from '../../layout/job-bar.tsx'
 import { fraction, phaseText, timeLeftText, tookSeconds } from '../../lib/jobs.ts'
+import { useMarkSeen } from '../../lib/use-mark-seen.ts'
 import { useNow } from '../../stores/clock.ts'
 import { navigate } from '../../stores/ui.ts'
 import classes from './restore.module.css'
 
 /** The restore while it runs, and how it ended. */
 export function RunView({ site, job, plan }: { site: string; job: Job; plan: RestorePlan | null }) {
+  useMarkSeen([job])
   const active = isJobActive(job)
   const now = useNow(1)
   const took = tookSeconds(job, now)
@@ -82,6 +84,7 @@ function Outcome({ site, job, plan, took }: { site: string; job: Job; plan: Rest
             The running site still holds what it read before; until it is restarted it may show or write old data. On the server:{' '}
             <code>zotonic restartsite {site}</code>
           </Notice>
+          <Undo result={job.result} />
         </div>
       )
     case 'failed':
@@ -113,6 +116,18 @@ function Outcome({ site, job, plan, took }: { site: string; job: Job; plan: Rest
         </p>
       )
   }
+}
+
+/** How to go back, as the job itself says it. */
+function Undo({ result }: { result: unknown }) {
+  if (typeof result !== 'object' || result === null || !('undoHint' in result)) return null
+  const { undoHint } = result
+  if (typeof undoHint !== 'string' || undoHint === '') return null
+  return (
+    <Notice tone="info" title="To go back:">
+      {undoHint}
+    </Notice>
+  )
 }
 
 function Journal({ job }: { job: Job }) {
