@@ -26,6 +26,13 @@ export function sortTables(tables: readonly TableRows[]): TableRows[] {
   return [...tables].sort((a, b) => rank(a) - rank(b) || a.table.localeCompare(b.table))
 }
 
+/** Those to read, and those that nobody knows by name and that keep their number of rows. */
+export function splitTables(tables: readonly TableRows[]): { shown: TableRows[]; same: TableRows[] } {
+  const sorted = sortTables(tables)
+  const isQuiet = ({ table, rowsNow, rowsThen }: TableRows) => TABLE_WORD[table] === undefined && rowsNow === rowsThen
+  return { shown: sorted.filter((row) => !isQuiet(row)), same: sorted.filter(isQuiet) }
+}
+
 /** `−55`, `+2`, `same`, `new`, `goes`. */
 export function differenceText(now: number | null, then: number | null): string {
   if (now === null) return 'new'

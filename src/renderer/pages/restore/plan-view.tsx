@@ -1,5 +1,6 @@
-import { Checkbox } from '@mantine/core'
+import { Button, Checkbox } from '@mantine/core'
 import { IconAlertCircle, IconAlertTriangle, IconArrowRight, IconCheck } from '@tabler/icons-react'
+import { useState } from 'react'
 import type { AppError } from '#shared/errors.ts'
 import { formatBytes, formatCount, formatDuration, formatMomentLong, formatPlural } from '#shared/format.ts'
 import type { PlanCheck, RestorePart, RestorePlan } from '#shared/model/plan.ts'
@@ -7,7 +8,7 @@ import { icon14 } from '../../components/icons.tsx'
 import { Spinner } from '../../components/progress.tsx'
 import { ErrorBox, Notice } from '../../components/states.tsx'
 import { StepList } from '../../components/step-list.tsx'
-import { differenceText, sortTables, TABLE_WORD } from '../../lib/plan-tables.ts'
+import { differenceText, splitTables, TABLE_WORD } from '../../lib/plan-tables.ts'
 import classes from './restore.module.css'
 
 /** What the restore would do: effect, parts, now and then, checks, way back, steps. */
@@ -147,6 +148,8 @@ function Parts({
 }
 
 function Tables({ plan }: { plan: RestorePlan }) {
+  const [all, setAll] = useState(false)
+  const { shown, same } = splitTables(plan.tables)
   return (
     <section className={classes.section}>
       <h2>What is replaced</h2>
@@ -163,7 +166,7 @@ function Tables({ plan }: { plan: RestorePlan }) {
           </tr>
         </thead>
         <tbody>
-          {sortTables(plan.tables).map(({ table, rowsNow, rowsThen }) => {
+          {(all ? [...shown, ...same] : shown).map(({ table, rowsNow, rowsThen }) => {
             const difference = differenceText(rowsNow, rowsThen)
             const word = TABLE_WORD[table]
             return (
@@ -185,6 +188,11 @@ function Tables({ plan }: { plan: RestorePlan }) {
           })}
         </tbody>
       </table>
+      {same.length > 0 && !all && (
+        <Button className={classes.more} data-size="inline" variant="subtle" onClick={() => setAll(true)}>
+          {formatPlural(same.length, 'other table')} with the same number of rows
+        </Button>
+      )}
       {plan.keptSchema !== null && (
         <p className={classes.kept} data-selectable>
           The live schema is kept as <code>{plan.keptSchema}</code>.

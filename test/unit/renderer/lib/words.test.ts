@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { levelSummaries } from '#renderer/lib/levels.ts'
 import { matchCommands } from '#renderer/lib/match-commands.ts'
 import { generatePassword } from '#renderer/lib/password.ts'
-import { differenceText, sortTables } from '#renderer/lib/plan-tables.ts'
+import { differenceText, sortTables, splitTables } from '#renderer/lib/plan-tables.ts'
 import { ageState, filterSites, isInTrouble, sortByTrouble } from '#renderer/lib/protection.ts'
 import type { SiteStatus } from '#shared/contract/backups.ts'
 
@@ -106,6 +106,7 @@ describe('plan tables', () => {
       { table: 'rsc', rowsNow: 1, rowsThen: 1 },
     ]
     expect(sortTables(tables).map(({ table }) => table)).toEqual(['rsc', 'edge', 'zzz', 'aaa'])
+    expect(splitTables(tables).same.map(({ table }) => table)).toEqual(['aaa'])
   })
 })
 
