@@ -55,6 +55,7 @@ export default defineConfig({
     server: { port: DEV_PORT, strictPort: true, hmr: { protocol: 'ws', host: 'localhost', clientPort: DEV_PORT } },
     build: {
       target: 'chrome130',
+      minify: true,
       outDir: resolve('out/renderer'),
       // the page's CSP names no data: scripts, and files are local: nothing is won by inlining
       assetsInlineLimit: 0,

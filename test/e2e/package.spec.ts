@@ -1,11 +1,11 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { extractFile, listPackage } from '@electron/asar'
 import { FuseV1Options, getCurrentFuseWire } from '@electron/fuses'
 import { chromium, expect, test } from '@playwright/test'
-import { projectRoot, sandboxFlags, screenshot } from './support/app.ts'
+import { debuggerAddress, projectRoot, sandboxFlags, screenshot } from './support/app.ts'
 import { temporaryHome } from './support/home.ts'
 
 /* The packaged app: what people install, with its fuses set. */
@@ -104,18 +104,6 @@ test('opens its window', async () => {
   await browser.close().catch(() => {})
   await home.remove()
 })
-
-function debuggerAddress(child: ChildProcess): Promise<string> {
-  return new Promise((resolve, reject) => {
-    let text = ''
-    child.stderr?.on('data', (part: Buffer) => {
-      text += part.toString()
-      const address = /DevTools listening on (ws:\S+)/.exec(text)?.[1]
-      if (address) resolve(address)
-    })
-    child.once('exit', (code) => reject(new Error(`the app ended with ${code}:\n${text}`)))
-  })
-}
 
 test('is zbd too, without a screen', async () => {
   const home = await temporaryHome()

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { type ChildProcess, execFileSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -81,6 +81,19 @@ export async function launchApp(options: LaunchOptions = {}): Promise<App> {
       expect(bad, 'no page breaks its Content Security Policy or lets an error through').toEqual([])
     },
   }
+}
+
+/** Where a program that was started with `--remote-debugging-port=0` and a piped standard error can be driven. */
+export function debuggerAddress(child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = ''
+    child.stderr?.on('data', (part: Buffer) => {
+      text += part.toString()
+      const address = /DevTools listening on (ws:\S+)/.exec(text)?.[1]
+      if (address) resolve(address)
+    })
+    child.once('exit', (code) => reject(new Error(`the app ended with ${code}:\n${text}`)))
+  })
 }
 
 /** Passwords and homes of the person who runs the tests are none of the app's business. */
