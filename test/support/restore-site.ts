@@ -1,0 +1,64 @@
+import { createHash } from 'node:crypto'
+import { lstat, readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { planOf, startRestore, startRestorePlan } from '#engine/features/restore/index.ts'
+import type { EngineContext } from '#engine/foundation/context.ts'
+import type { Job } from '#shared/model/job.ts'
+import type { RestorePart, RestorePlan } from '#shared/model/plan.ts'
+
+const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
+
+/** Puts a backup `testsite-1` into a folder, as a server would. */
+export async function putBackup(
+  folder: string,
+  parts: { database?: Buffer; files?: Buffer },
+  timestamp = 1_795_398_932,
+): Promise<void> {
+  const entry: Record<string, unknown> = { timestamp, is_encrypted: false, is_filestore_uploaded: false }
+  if (parts.database) {
+    await writeFile(join(folder, 'testsite-1.sql.gz'), parts.database)
+    Object.assign(entry, { database: 'testsite-1.sql.gz', database_hash: sha256(parts.database) })
+  }
+  if (parts.files) {
+    await writeFile(join(folder, 'testsite-1.tar.gz'), parts.files)
+    Object.assign(entry, { files: 'testsite-1.tar.gz', files_hash: sha256(parts.files) })
+  }
+  await writeFile(join(folder, 'backup.json'), JSON.stringify({ 'testsite-1': entry }))
+}
+
+/** Every file and folder below a folder with its content, mode and time; one text to compare. */
+export async function treeOf(folder: string, below = ''): Promise<string> {
+  const lines: string[] = []
+  for (const name of (await readdir(join(folder, below))).sort()) {
+    const path = join(below, name)
+    const facts = await lstat(join(folder, path))
+    if (facts.isDirectory()) lines.push(`${path}/`, await treeOf(folder, path))
+    else
+      lines.push(`${path} ${facts.mode.toString(8)} ${Math.floor(facts.mtimeMs)} ${sha256(await readFile(join(folder, path)))}`)
+  }
+  return lines.filter((line) => line !== '').join('\n')
+}
+
+export async function makePlan(
+  context: EngineContext,
+  options: { name?: string; parts?: RestorePart[]; passwords?: string[]; from?: 'vault' | 'server' } = {},
+): Promise<RestorePlan> {
+  const { name = 'testsite-1', parts = ['database', 'files'], passwords = [], from } = options
+  const { done } = await startRestorePlan(context, { site: 'testsite', name, parts, passwords, from })
+  return planOf(context, (await done).planId).plan
+}
+
+/** Runs a plan to its end. */
+export async function runPlan(context: EngineContext, planId: string): Promise<Job> {
+  const id = await startRestore(context, planId)
+  if (id === null) throw new Error('not confirmed')
+  return endOf(context, id)
+}
+
+export async function endOf(context: EngineContext, jobId: string): Promise<Job> {
+  for (;;) {
+    const { job } = await context.jobs.show(jobId)
+    if (job.endedAt !== null) return job
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
