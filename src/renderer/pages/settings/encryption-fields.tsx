@@ -81,7 +81,7 @@ export function EncryptionFields(
       </div>
       <section className={classes.panel}>
         <p>
-          <b>Shown once.</b> The password is not shown again after you save.
+          <b>Shown once.</b> A new password is not shown again after you save.
         </p>
         <p>If this computer and the server are both lost, it is the only way to read the .enc files.</p>
         <p className={classes.explain}>
