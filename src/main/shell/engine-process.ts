@@ -22,7 +22,8 @@ export interface EngineProcess {
 export interface EngineProcessOptions {
   home: string
   version: string
-  keyringAvailable: boolean
+  /** Asked once the process is on its way: a keyring may take its time. */
+  keyringAvailable(): boolean
   confirm(confirmation: Confirmation): Promise<boolean>
   onTheme(theme: Theme): void
   onStarted(): void
@@ -64,7 +65,7 @@ export function createEngineProcess(options: EngineProcessOptions): EngineProces
     })
     port1.start()
     started.postMessage({ type: 'start', homePath: options.home, version: options.version } satisfies ToEngine, [port2])
-    send({ type: 'keyring-state', available: options.keyringAvailable })
+    send({ type: 'keyring-state', available: options.keyringAvailable() })
     running = true
     options.onStarted()
   }

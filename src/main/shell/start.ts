@@ -36,7 +36,7 @@ function open(home: string): void {
   const engine = createEngineProcess({
     home,
     version: app.getVersion(),
-    keyringAvailable: keyringAvailable(),
+    keyringAvailable,
     confirm: confirmations.ask,
     onTheme: applyTheme,
     onStarted: () => window?.connect(engine),
