@@ -93,6 +93,7 @@ function connectShell(port: MessagePort) {
   const keyringCalls = new Map<number, { resolve: (value: Buffer) => void; reject: (error: AppError) => void }>()
   let nextCall = 1
   let shutDown: () => void = () => {}
+  let isEnding = false
   let keyringState: (available: boolean) => void = () => {}
   let keyringAvailable = false
 
@@ -121,6 +122,7 @@ function connectShell(port: MessagePort) {
       keyringAvailable = message.available
       keyringState(keyringAvailable)
     } else {
+      isEnding = true
       shutDown()
     }
   }
@@ -140,6 +142,8 @@ function connectShell(port: MessagePort) {
     },
     onShutDown(listener: () => void) {
       shutDown = listener
+      // the window was closed while the engine was still starting
+      if (isEnding) listener()
     },
   }
 }
