@@ -40,7 +40,8 @@ async function show(): Promise<void> {
   })
   run.addEventListener('click', () => bridge.answer(name.value))
   name.focus()
-  bridge.fit(document.documentElement.scrollHeight)
+  // the document itself is never lower than the window is now
+  bridge.fit(document.body.getBoundingClientRect().height)
 }
 
 cancel.addEventListener('click', () => bridge.answer(null))

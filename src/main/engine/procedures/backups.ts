@@ -39,8 +39,8 @@ async function confirmServerBackup(context: EngineContext, name: string): Promis
       { label: 'Way back', text: 'None for the replaced backup; copies elsewhere stay.' },
     ],
     typedName: name,
-    action: `Back up ${name} onto the server`,
-    planLabel: `Request ${id.slice(0, 8).toUpperCase()}, valid once`,
+    action: `Back up ${name}`,
+    planLabel: `Plan ${id.slice(0, 4).toUpperCase()}-${id.slice(4, 8).toUpperCase()}, valid once`,
   })
   if (!confirmed) {
     throw new AppError('not-confirmed', 'Not confirmed. Nothing was changed.', {
