@@ -1,7 +1,7 @@
+import { planOf, startRestore, startRestorePlan } from '#engine/features/restore/index.ts'
+import type { EngineContext } from '#engine/foundation/context.ts'
+import type { Handlers } from '#engine/router.ts'
 import type { restore as area } from '#shared/contract/restore.ts'
-import { planOf, startRestore, startRestorePlan } from '../features/restore/index.ts'
-import type { EngineContext } from '../foundation/context.ts'
-import type { Handlers } from '../router.ts'
 
 export function restoreProcedures(context: EngineContext): Handlers<typeof area> {
   return {
