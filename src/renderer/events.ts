@@ -1,7 +1,7 @@
 import type { EngineEvent } from '#shared/contract/events.ts'
 import { isJobActive, type Job } from '#shared/model/job.ts'
 import { call, desk } from './bridge.ts'
-import { outcomeText } from './lib/jobs.ts'
+import { badParts, outcomeText } from './lib/jobs.ts'
 import { queryClient } from './queries.ts'
 import { useDecrypt } from './stores/decrypt.ts'
 import { useJobs } from './stores/jobs.ts'
@@ -68,7 +68,8 @@ function announce(job: Job): void {
   const { route, toast } = useUi.getState()
   const home = homeOf(job)
   if (route.page === 'jobs' || isAt(route, home)) return
-  if (job.state === 'done') toast({ tone: 'ok', text: `${job.title}: done`, show: home })
+  if (badParts(job).length > 0) toast({ tone: 'bad', text: `${job.title}: ${outcomeText(job)}`, show: home })
+  else if (job.state === 'done') toast({ tone: 'ok', text: `${job.title}: done`, show: home })
   else if (job.state === 'failed')
     toast({ tone: 'bad', text: `${job.title}: ${outcomeText(job)}`, show: { page: 'jobs', job: job.id } })
 }

@@ -63,12 +63,20 @@ export function newestFirst(jobs: Iterable<Job>): Job[] {
   return [...jobs].sort((a, b) => b.createdAt.localeCompare(a.createdAt))
 }
 
+/** The parts that a verification found damaged or missing: the job did what it should, the backup is not well. */
+export function badParts(job: Pick<Job, 'kind' | 'state' | 'items'>): string[] {
+  if (job.kind !== 'verify' || job.state !== 'done') return []
+  return job.items.filter((item) => item.state === 'failed').map((item) => item.name)
+}
+
 /** A single-line account of how a job ended. */
 export function outcomeText(job: Job): string {
   if (job.state === 'interrupted') return 'The program ended while this ran. Nothing half-made was left in place.'
   if (job.error) return job.error.message
   if (job.state === 'waiting') return job.question ?? 'Waits for an answer'
   if (job.phase && isJobActive(job)) return phaseText(job.phase)
+  const bad = badParts(job)
+  if (bad.length > 0) return `Found a problem in ${bad.join(', ')}`
   const took = tookSeconds(job, new Date())
   return job.state === 'done' && took !== null ? `Done in ${formatDuration(took)}` : STATE_WORD[job.state]
 }

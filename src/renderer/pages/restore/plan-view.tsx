@@ -37,9 +37,14 @@ export function PlanView(props: {
             </Notice>
           </div>
         )}
+        {!plan.runnable && (
+          <div className={classes.box}>
+            <ErrorBox title="This restore cannot be run." error={{ code: 'plan-not-runnable', ...whyNot(plan.checks) }} />
+          </div>
+        )}
         <Effect plan={plan} />
         <Parts plan={plan} asked={props.asked} busy={busy} onParts={onParts} />
-        {plan.parts.includes('database') && <Tables plan={plan} />}
+        {plan.parts.includes('database') && plan.tables.length > 0 && <Tables plan={plan} />}
         {plan.media && plan.parts.includes('files') && <Media media={plan.media} />}
         <Checks checks={plan.checks} />
       </div>
@@ -77,6 +82,11 @@ function Effect({ plan }: { plan: RestorePlan }) {
       {plan.keptSchema !== null && 'Everything written since leaves the live site and stays in the kept schema.'}
     </p>
   )
+}
+
+function whyNot(checks: readonly PlanCheck[]): { message: string; hint: string } {
+  const failed = checks.filter((check) => check.outcome === 'failed').map((check) => `${check.name}: ${check.finding}.`)
+  return { message: failed.join(' '), hint: 'Nothing has been changed. Choose another backup, or put right what failed.' }
 }
 
 function Parts({
