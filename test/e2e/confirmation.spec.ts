@@ -1,5 +1,6 @@
 import { expect, type Page, test } from '@playwright/test'
 import { type App, launchApp, screenshot, setTheme } from './support/app.ts'
+import { expectAccessible } from './support/axe.ts'
 
 /* The shell's own confirmation window, asked for by the engine before something is deleted. */
 
@@ -48,10 +49,12 @@ test('shows the facts, has Cancel as its default, and runs nothing until the nam
     await expect(run).toBeDisabled()
   }
   await screenshot(page, 'confirmation-light')
+  await expectAccessible(page)
   await name.fill(typedName)
   await expect(run).toBeEnabled()
   await setTheme(app, 'dark')
   await screenshot(page, 'confirmation-ready-dark')
+  await expectAccessible(page)
   await setTheme(app, 'light')
   await page.keyboard.press('Enter').catch(() => {})
   expect(await outcome()).toBeNull()
