@@ -40,7 +40,8 @@ export async function jobIs(desk: Desk, id: string, state: JobState, timeout = 6
         if (!job) return 'no answer'
         const { state: now, error } = job
         // an end that was not meant is told at once
-        return ['queued', 'running', 'waiting', state].includes(now) ? now : `${now}: ${error?.message ?? ''}`
+        if (!['queued', 'running', 'waiting', state].includes(now)) throw new Error(`The job is ${now}. ${error?.message ?? ''}`)
+        return now
       },
       { timeout, intervals: [200] },
     )
