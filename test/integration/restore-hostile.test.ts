@@ -335,4 +335,16 @@ describe.skipIf(!hasFixtures)('dumps that must not be loaded', () => {
     expect(error?.code).toBe('cancelled')
     await expectAsBefore()
   })
+
+  it('knows whether a COMMIT without an answer took place', async () => {
+    // the server process dies before it: rolled back
+    const killed = await fails(
+      load(postgres, 'live', good, {
+        beforeCommit: ({ backend }) => postgres.psql('live', `SELECT pg_terminate_backend(${backend.pid}, 5000)`).then(() => {}),
+      }),
+    )
+    expect(killed?.code).toMatch(/^(load-failed|statement-failed)$/)
+    expect(killed?.message).toContain('exactly as before')
+    await expectAsBefore()
+  })
 })

@@ -1,12 +1,21 @@
 import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { createReadStream, existsSync } from 'node:fs'
 import { appendFile, copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { type RestoreResult, recoverInterruptedRestores, startRestore, undoMedia } from '#engine/features/restore/index.ts'
+import {
+  gunzip,
+  type RestoreResult,
+  recoverInterruptedRestores,
+  startRestore,
+  undoMedia,
+} from '#engine/features/restore/index.ts'
+import { readLiveOid } from '#engine/features/restore/live.ts'
+import { restoreMedia } from '#engine/features/restore/media/restore-media.ts'
+import { appendToUndoJournal } from '#engine/features/restore/media/undo-journal.ts'
 import { layOutServerFolder, type ServerFolder, siteInput } from '#test/support/backup-site.ts'
 import { pgDumpEntries } from '#test/support/dump.ts'
 import { openTestContext, type TestContext } from '#test/support/engine-context.ts'
@@ -233,13 +242,38 @@ describe.skipIf(!hasFixtures)('restoring a site', () => {
     expect(await live()).toEqual(wanted)
   })
 
+  it('decides after a crash at COMMIT by what the database says', async () => {
+    const filesDir = join(root, 'files')
+    const site = await test.context.sites.get('testsite')
+    const backend = { pid: 999_999, startedAt: '2026-11-23 09:42:00+00' }
+    const liveOid = await readLiveOid(await test.context.sites.connection(site), 'testsite')
+    const treeBefore = await treeOf(server.archiveDir)
+    for (const [job, oid] of [
+      ['job-old', liveOid],
+      ['job-new', (liveOid ?? 0) + 1],
+    ] as const) {
+      const tar = gunzip(createReadStream(fixture('backups', '1-plain-full', 'testsite-1.tar.gz')), 'media')
+      const signal = new AbortController().signal
+      await restoreMedia({ tar, filesDir, jobId: job, site: 'testsite', schema: 'testsite', signal })
+      const tree = await treeOf(server.archiveDir)
+      await appendToUndoJournal(filesDir, job, [{ type: 'committing', backend, liveOid: oid }])
+      await recoverInterruptedRestores(test.context, { ...site, name: 'another' })
+      expect(await treeOf(server.archiveDir), 'another site is not touched').toBe(tree)
+      await recoverInterruptedRestores(test.context, site)
+      expect(await treeOf(server.archiveDir)).toBe(job === 'job-old' ? treeBefore : tree)
+      expect(existsSync(join(filesDir, 'backup-desk-undo', job, 'committed'))).toBe(job === 'job-new')
+    }
+    expect(await undoMedia(filesDir, 'job-new')).toMatchObject({ putBack: 2 })
+    expect(await treeOf(server.archiveDir)).toBe(treeBefore)
+  })
+
   it('is old or new, never between, when it is killed', async () => {
     const before = await live()
     const treeBefore = await treeOf(server.archiveDir)
     // many media, so that there is time to die among them
     const many = join(root, 'many')
     await cp(server.archiveDir, many, { recursive: true })
-    for (let at = 0; at < 1500; at += 1) {
+    for (let at = 0; at < 600; at += 1) {
       await mkdir(join(many, '2026', String(at % 28)), { recursive: true })
       await writeFile(join(many, '2026', String(at % 28), `file-${at}`), `content ${at}`.repeat(50))
     }
@@ -254,24 +288,35 @@ describe.skipIf(!hasFixtures)('restoring a site', () => {
     })
     const treeNew = contents(await treeOf(many))
 
-    const run = async (killAfter: number | null): Promise<boolean> => {
+    /** Restores in a program of its own; kills it so long after a step began. */
+    const run = async (kill: { step: string; after: number } | null): Promise<{ finished: boolean; took: number }> => {
       const json = JSON.stringify({ home: join(root, 'home'), secrets: { 'site/testsite/database-password': postgres.password } })
       const child = spawn(process.execPath, [CHILD, json], { stdio: ['ignore', 'pipe', 'inherit'] })
       const ended = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)))
-      await new Promise((resolve) => child.stdout.once('data', resolve))
-      if (killAfter !== null) {
-        await sleep(killAfter)
-        child.kill('SIGKILL')
-      }
-      return (await ended) === 0
+      const began = new Map<string, number>()
+      child.stdout.setEncoding('utf8').on('data', (text: string) => {
+        for (const step of text.split('\n')) {
+          began.set(step, Date.now())
+          if (step === kill?.step) setTimeout(() => child.kill('SIGKILL'), kill.after)
+        }
+      })
+      const finished = (await ended) === 0
+      return { finished, took: (began.get('analyze') ?? 0) - (began.get('database') ?? 0) }
     }
-    const start = Date.now()
-    expect(await run(null)).toBe(true)
-    const whole = Date.now() - start
+    const { finished, took } = await run(null)
+    expect(finished).toBe(true)
     await backToOld()
+    const kills = [
+      { step: 'check', after: 0 },
+      { step: 'media', after: 30 },
+      { step: 'media', after: 300 },
+      { step: 'media', after: 700 },
+      ...[0, 0.3, 0.6, 0.9, 0.97, 1.05].map((part) => ({ step: 'database', after: Math.round(took * part) })),
+      { step: 'analyze', after: 0 },
+    ]
     const outcomes: string[] = []
-    for (let kill = 0; kill < 10; kill += 1) {
-      const finished = await run(Math.round((whole * (kill + 0.5)) / 10))
+    for (const kill of kills) {
+      const { finished } = await run(kill)
       await test.jobs.sweep()
       await recoverInterruptedRestores(test.context, await test.context.sites.get('testsite'))
       const tree = await treeOf(server.archiveDir)
@@ -288,7 +333,8 @@ describe.skipIf(!hasFixtures)('restoring a site', () => {
       }
     }
     console.log(`killed restores: ${outcomes.join(' ')}`)
-    expect(outcomes).toContain('old')
+    expect(outcomes.slice(0, 5)).toEqual(['old', 'old', 'old', 'old', 'old'])
+    expect(outcomes.at(-1)).toBe('new')
 
     async function backToOld(): Promise<void> {
       const undo = join(root, 'files', 'backup-desk-undo')

@@ -57,8 +57,9 @@ export async function runPlan(context: EngineContext, planId: string): Promise<J
 
 export async function endOf(context: EngineContext, jobId: string): Promise<Job> {
   for (;;) {
-    const { job } = await context.jobs.show(jobId)
-    if (job.endedAt !== null) return job
+    // a job that was started just now may not have its journal yet
+    const shown = await context.jobs.show(jobId).catch(() => null)
+    if (shown?.job.endedAt) return shown.job
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }

@@ -1,11 +1,12 @@
+import type pg from 'pg'
 import { connectPostgres, type PostgresConnection, quoteIdentifier } from '#engine/foundation/connections/postgres.ts'
 
 /** What the plan has to know of the live database. */
 export interface LiveDatabase {
   /** Of the site's schema; null: there is none. */
   schemaOid: number | null
-  /** Exact rows and the columns that can be given values, per table. */
-  tables: Map<string, { rows: number; columns: string[] }>
+  /** Exact rows (null: not allowed to count) and the columns that can be given values, per table. */
+  tables: Map<string, { rows: number | null; columns: string[] }>
   user: string
   isSuperuser: boolean
   ownsSchema: boolean
@@ -65,14 +66,27 @@ export async function readLive(
     }
     for (const [at, { name, columns }] of tables.entries()) {
       options.onTable?.(name, at, tables.length)
-      const { rows } = await client.query<{ count: string }>(
-        `SELECT count(*) FROM ONLY ${quoteIdentifier(schema)}.${quoteIdentifier(name)}`,
-      )
-      live.tables.set(name, { rows: Number(rows[0]?.count ?? 0), columns })
+      live.tables.set(name, { rows: await countRows(client, schema, name), columns })
     }
     return live
   } finally {
     await client.end()
+  }
+}
+
+/** null: the role may not read the table. The plan's check of rights says more. */
+async function countRows(client: pg.Client, schema: string, table: string): Promise<number | null> {
+  const name = `${quoteIdentifier(schema)}.${quoteIdentifier(table)}`
+  await client.query('SAVEPOINT counting')
+  try {
+    const { rows } = await client.query<{ count: string }>(`SELECT count(*) FROM ONLY ${name}`)
+    return Number(rows[0]?.count ?? 0)
+  } catch (error) {
+    if ((error as { code?: string }).code !== '42501') throw error
+    await client.query('ROLLBACK TO SAVEPOINT counting')
+    return null
+  } finally {
+    if (client.getTransactionStatus() === 'T') await client.query('RELEASE SAVEPOINT counting')
   }
 }
 

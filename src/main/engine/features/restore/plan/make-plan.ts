@@ -260,7 +260,7 @@ function tableRows(live: LiveDatabase | null, survey: DumpSurvey | null): Restor
 function editsSince(live: LiveDatabase | null, survey: DumpSurvey | null): number | null {
   const now = live?.tables.get('backup_revision')?.rows
   const then = survey?.tables.get('backup_revision')?.rows
-  return now === undefined || then === undefined ? null : Math.max(0, now - then)
+  return typeof now !== 'number' || then === undefined ? null : Math.max(0, now - then)
 }
 
 function withoutWrites({ bytesToWrite: _, ...media }: MediaSurvey): NonNullable<RestorePlan['media']> {
