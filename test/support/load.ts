@@ -12,7 +12,12 @@ export function unpackedDump(file: string): AsyncGenerator<Buffer> {
 }
 
 /** Loads a script onto a database of the tests, as the role that a site has. */
-export function load(postgres: Postgres15, database: string, script: AsyncIterable<Buffer> | string, more: Partial<LoadRequest> = {}) {
+export function load(
+  postgres: Postgres15,
+  database: string,
+  script: AsyncIterable<Buffer> | string,
+  more: Partial<LoadRequest> = {},
+) {
   return loadDump({
     connection: postgres.connection(database, 'zotonic'),
     script: typeof script === 'string' ? Readable.from([Buffer.from(script)]) : script,
