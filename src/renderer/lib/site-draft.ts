@@ -118,7 +118,7 @@ const FIELD_OF_PATH: Record<string, keyof SiteDraft> = {
 const NEEDED: Partial<Record<keyof SiteDraft, string>> = {
   name: 'A name is needed: letters a-z, digits, - and _.',
   host: 'A host is needed.',
-  port: 'From 1 to 65535',
+  port: 'A port is a number from 1 to 65535.',
   database: 'The name of the database is needed.',
   schema: 'The name of the schema is needed; usually it is the site’s name.',
   user: 'A user is needed.',

@@ -16,7 +16,9 @@ import { SettingsForm, type SettingsTab, SettingsTabs } from './settings-form.ts
 /** A site's settings: connections with their test, encryption, rotation. */
 export function SettingsPage({ site }: { site: string }) {
   const view = useSite(site)
-  if (view.data) return <Loaded key={JSON.stringify(view.data)} view={view.data} />
+  const [tab, setTab] = useState<SettingsTab>('connections')
+  // saved, or changed elsewhere: the form starts from what is there now, on the same tab
+  if (view.data) return <Loaded key={JSON.stringify(view.data)} view={view.data} tab={tab} onTab={setTab} />
   return (
     <Page title={<SiteTitle site={site} page="Settings" />}>
       <PageBody>
@@ -30,11 +32,10 @@ export function SettingsPage({ site }: { site: string }) {
   )
 }
 
-function Loaded({ view }: { view: SiteView }) {
+function Loaded({ view, tab, onTab }: { view: SiteView; tab: SettingsTab; onTab(tab: SettingsTab): void }) {
   const { name } = view.site
   const before = draftOf(view)
   const [draft, setDraft] = useState(before)
-  const [tab, setTab] = useState<SettingsTab>('connections')
   const [stored, setStored] = useState(false)
   const [error, setError] = useState<AppError | null>(null)
   const [busy, setBusy] = useState(false)
@@ -83,7 +84,7 @@ function Loaded({ view }: { view: SiteView }) {
         </>
       }
     >
-      <SettingsTabs tab={tab} onTab={setTab} />
+      <SettingsTabs tab={tab} onTab={onTab} />
       <PageBody>
         {error && (
           <div className={classes.box}>
