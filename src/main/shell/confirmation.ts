@@ -1,6 +1,6 @@
 import { BrowserWindow, type IpcMainEvent, ipcMain } from 'electron'
 import type { Confirmation } from '#shared/model/plan.ts'
-import { deskSession } from './desk-session.ts'
+import { deskWebPreferences } from './desk-session.ts'
 import { APP_ORIGIN, places } from './places.ts'
 import { pageColour } from './window.ts'
 
@@ -53,15 +53,7 @@ export function createConfirmations(parent: () => BrowserWindow | null): Confirm
       backgroundColor: pageColour(),
       show: false,
       autoHideMenuBar: true,
-      webPreferences: {
-        preload: places.confirmPreload,
-        session: deskSession(),
-        sandbox: true,
-        contextIsolation: true,
-        nodeIntegration: false,
-        webviewTag: false,
-        spellcheck: false,
-      },
+      webPreferences: deskWebPreferences(places.confirmPreload),
     })
     window.removeMenu()
     return new Promise((resolve) => {

@@ -1,6 +1,6 @@
 import { BrowserWindow, MessageChannelMain, nativeTheme } from 'electron'
 import type { WindowCommand } from '#shared/contract/bridge.ts'
-import { deskSession } from './desk-session.ts'
+import { deskWebPreferences } from './desk-session.ts'
 import type { EngineProcess } from './engine-process.ts'
 import { APP_ORIGIN, places } from './places.ts'
 
@@ -42,15 +42,7 @@ export function createMainWindow(events: MainWindowEvents): MainWindow {
     icon: places.icon,
     backgroundColor: pageColour(),
     show: false,
-    webPreferences: {
-      preload: places.preload,
-      session: deskSession(),
-      sandbox: true,
-      contextIsolation: true,
-      nodeIntegration: false,
-      webviewTag: false,
-      spellcheck: false,
-    },
+    webPreferences: deskWebPreferences(places.preload),
   })
   const { webContents } = browserWindow
   const deaths: number[] = []
