@@ -1,3 +1,4 @@
+import { AtomicBody } from './atomic-body.ts'
 import { scriptError } from './errors.ts'
 import { BYTE, BYTE_CLASS, CLASS } from './lexical.ts'
 
@@ -38,7 +39,6 @@ const MAX_TAG = 64
 const MAX_META = 256
 const MAX_COMMENT = 128
 const MAX_WORD = 16
-const ROUTINE = /^create (or replace )?(function|procedure)$/
 
 /**
  * Finds where statements end, chunk by chunk, by the lexical rules of PostgreSQL's own scanner with
@@ -61,10 +61,7 @@ export class StatementScanner {
   #delimiter = ''
   #matched = 0
   #word = ''
-  /** The first words of the statement, which tell whether it makes a function or procedure. */
-  #first: string[] = []
-  #isRoutine = false
-  #begins = 0
+  readonly #body = new AtomicBody()
 
   /** True when no statement was begun and no comment or command is open. */
   get isBetween(): boolean {
@@ -85,9 +82,7 @@ export class StatementScanner {
     this.#isProvisional = false
     this.#afterEscape = false
     this.#parens = 0
-    this.#first = []
-    this.#isRoutine = false
-    this.#begins = 0
+    this.#body.reset()
   }
 
   /** After rows of COPY, whose end is the end of a line. */
@@ -154,7 +149,7 @@ export class StatementScanner {
             this.#delimiter = '$'
           } else if (byte === BYTE.open) this.#parens += 1
           else if (byte === BYTE.close) this.#parens = Math.max(0, this.#parens - 1)
-          else if (byte === BYTE.semicolon && this.#parens === 0 && this.#begins === 0) return { kind: 'statement', at }
+          else if (byte === BYTE.semicolon && this.#parens === 0 && !this.#body.isOpen) return { kind: 'statement', at }
           break
         }
         case IN.word: {
@@ -171,7 +166,7 @@ export class StatementScanner {
             at += 1
             break
           }
-          this.#countWord()
+          this.#body.word(this.#word, this.#parens)
           this.#state = IN.normal
           break
         }
@@ -337,20 +332,6 @@ export class StatementScanner {
     this.#state = IN.normal
     this.#isProvisional = false
     this.#afterEscape = false
-  }
-
-  /** `BEGIN … END` counts only in what makes a function or procedure, and outside of parentheses, as in psql. */
-  #countWord(): void {
-    if (this.#first.length === 4 && !this.#isRoutine) return
-    const word = this.#word.toLowerCase()
-    if (this.#first.length < 4) {
-      this.#first.push(word)
-      this.#isRoutine ||= ROUTINE.test(this.#first.join(' '))
-    }
-    if (this.#parens > 0 || !this.#isRoutine) return
-    if (word === 'begin') this.#begins += 1
-    else if (word === 'case' && this.#begins > 0) this.#begins += 1
-    else if (word === 'end' && this.#begins > 0) this.#begins -= 1
   }
 }
 
