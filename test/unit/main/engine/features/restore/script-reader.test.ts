@@ -163,6 +163,8 @@ describe('the reader of dumps', () => {
     expect(await codeOf(readText(`${HEAD}SELECT 1;\nSELECT '${TAIL}';`))).toBe('dump-cut')
     expect(await codeOf(readText(`${HEAD}SELECT 1;${TAIL}SELECT 2;\n`))).toBe('script-after-end')
     expect(await codeOf(readText(`${HEAD}SELECT 1;${TAIL}SELECT 2;${TAIL}`))).toBe('script-after-end')
+    expect(await codeOf(readText(`${HEAD}SELECT 1;${TAIL}SELECT 2`))).toBe('dump-cut')
+    expect(await codeOf(readText(`${HEAD}SELECT 1;${TAIL}/* open`))).toBe('dump-cut')
     expect(await codeOf(readText(`${HEAD}SELECT 1; -- PostgreSQL database dump complete\n`))).toBe('dump-cut')
     expect(await codeOf(readText(`${HEAD}\\restrict abc\nSELECT 1;\n${TAIL}`))).toBe('dump-cut')
     expect(await codeOf(readText(`${HEAD}SELECT 1;${TAIL}${TAIL}-- more\n/* and more */\n`))).toBe('no error')
