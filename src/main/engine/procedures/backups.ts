@@ -14,6 +14,8 @@ export function backupsProcedures(context: EngineContext): Handlers<typeof area>
     'backups.listFolder': ({ folder }) => listFolder(folder),
     'backups.overview': async () => ({ sites: await overview(context) }),
     'backups.create': async ({ site, to, databaseOnly }) => {
+      // a locked store is told now, while the operator is there, and not as the job's failure
+      await context.sites.connection(await context.sites.get(site))
       if (to === 'server') await confirmServerBackup(context, site)
       return { jobId: startBackup(context, { site, to, databaseOnly }).id }
     },
