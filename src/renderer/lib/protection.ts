@@ -11,8 +11,9 @@ export const PROTECTION_WORD: Record<Protection, string> = {
   unknown: 'Not known',
 }
 
+/** What cannot be known (an index that cannot be read) needs a person too: only protected sites stay quiet. */
 export function isInTrouble(status: Pick<SiteStatus, 'protection'>): boolean {
-  return status.protection === 'unprotected' || status.protection === 'ageing'
+  return status.protection !== 'protected'
 }
 
 /** Trouble first, then by name. */

@@ -43,6 +43,8 @@ export function BackupsPage({ site }: { site: string }) {
   useBackupKeys(site, row, () => inspect(false))
 
   const inspector = row && <Inspector site={site} row={row} jobs={jobs} onClose={() => inspect(false)} />
+  const isIncomplete = (list.data?.problems.length ?? 0) > 0
+
   return (
     <Page
       title={<SiteTitle site={site} page="Backups" />}
@@ -123,8 +125,12 @@ export function BackupsPage({ site }: { site: string }) {
           {list.data && all.length === 0 && (
             <>
               <Empty
-                title={`No backup of ${site} yet`}
-                text="A backup goes into the vault on this computer. It reads the database and the files; nothing on the server is changed."
+                title={isIncomplete ? `No backup of ${site} can be listed` : `No backup of ${site} yet`}
+                text={
+                  isIncomplete
+                    ? 'There may be some where the list could not be read. A new one goes into the vault on this computer.'
+                    : 'A backup goes into the vault on this computer. It reads the database and the files; nothing on the server is changed.'
+                }
               >
                 <Button variant="filled" onClick={() => void backUp(site, 'vault')}>
                   Back up {site} now

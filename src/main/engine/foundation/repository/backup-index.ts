@@ -162,7 +162,7 @@ function corruptIndex(place: string, why: string): AppError {
     `${place} can’t be read: ${why}. The backup files beside it are intact, and nothing was overwritten.`,
     {
       hint:
-        'Copy a good backup.json over it (the server, the vault and the filestore each have one). Without one, rename it to ' +
+        'Copy a good backup.json over it (from a copy of this folder). Without one, rename it to ' +
         '"backup.json.kept": the next backup then starts a new index, and the files of the old one are shown as unknown files.',
       details: { file: place, reason: why },
     },
