@@ -40,7 +40,7 @@ describe('a site as a form', () => {
       'siteDir',
       'user',
     ])
-    expect(errors.port).toBe('From 1 to 65535')
+    expect(errors.port).toBe('A port is a number from 1 to 65535.')
     expect(draftErrors({ ...draftOf(view), name: 'Test site' }, true).name).toContain('starts with a letter')
   })
 

@@ -34,7 +34,7 @@ describe('protection', () => {
 
   it('puts trouble first, then names', () => {
     expect(sortByTrouble(sites).map(({ site }) => site)).toEqual(['d', 'c', 'e', 'a', 'b'])
-    expect(sites.filter(isInTrouble).map(({ site }) => site)).toEqual(['c', 'd'])
+    expect(sites.filter(isInTrouble).map(({ site }) => site)).toEqual(['c', 'd', 'e'])
   })
 
   it('filters by state and by any word of the row', () => {
