@@ -27,7 +27,13 @@ export function RecentBackups({ site }: { site: string }) {
     >
       {backups.error && <ErrorBox error={backups.error} onRetry={() => void backups.refetch()} />}
       {backups.isPending && <SkeletonRows rows={3} height={32} label="Reading the backups" />}
-      {backups.data && rows.length === 0 && <p className={classes.none}>No backup yet. “Back up now” makes the first one.</p>}
+      {backups.data && rows.length === 0 && (
+        <p className={classes.none}>
+          {backups.data.problems.length > 0
+            ? 'The backups could not be listed; “Show all” says why and what to do.'
+            : 'No backup yet. “Back up now” makes the first one.'}
+        </p>
+      )}
       <ul className={classes.rows}>
         {rows.map((row) => (
           <li key={row.key}>

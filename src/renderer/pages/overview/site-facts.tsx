@@ -24,6 +24,8 @@ const ENCRYPTION_TEXT: Record<SiteStatus['encryption'], string> = {
 export function SiteFacts({ status }: { status: SiteStatus }) {
   const now = useNow()
   const { newest } = status
+  const isKnown = status.protection !== 'unknown'
+  const hasServer = useSite(status.site).data?.site.server !== undefined
   const age = newest ? (now.getTime() - new Date(newest.timestamp).getTime()) / 1000 : null
   return (
     <aside className={classes.facts} aria-label={`Facts of ${status.site}`}>
@@ -39,8 +41,8 @@ export function SiteFacts({ status }: { status: SiteStatus }) {
             </p>
           </>
         ) : (
-          <div className={classes.figure} data-state="bad">
-            None
+          <div className={classes.figure} data-state={isKnown ? 'bad' : undefined}>
+            {isKnown ? 'None' : 'Not known'}
           </div>
         )}
       </section>
@@ -50,7 +52,7 @@ export function SiteFacts({ status }: { status: SiteStatus }) {
           <div key={repository} className={classes.fact} title={`${repository} ${COPY_WORD[status.copies[repository]]}`}>
             <StateGlyph state={COPY_GLYPH[status.copies[repository]]} size={10} />
             <span>{repository === 'vault' ? 'Vault' : 'Server'}</span>
-            <i>{COPY_SHORT[status.copies[repository]]}</i>
+            <i>{repository === 'server' && !hasServer ? 'not set up' : COPY_SHORT[status.copies[repository]]}</i>
           </div>
         ))}
       </section>
@@ -64,7 +66,7 @@ export function SiteFacts({ status }: { status: SiteStatus }) {
       <section>
         <h2>Encryption</h2>
         <p className={status.encryption === 'plain' || status.encryption === 'mixed' ? classes.warn : undefined}>
-          {ENCRYPTION_TEXT[status.encryption]}
+          {isKnown ? ENCRYPTION_TEXT[status.encryption] : 'Not known'}
         </p>
       </section>
       <section>

@@ -137,7 +137,8 @@ function Footer({
 }
 
 function StateBadge({ restore }: { restore: ReturnType<typeof useRestore> }) {
-  const { job } = restore
+  const { job, plan, error } = restore
+  if (!job && !plan && error) return <Badge>No plan, nothing changed</Badge>
   if (!job) return <Badge tone="acc">Plan, nothing changed yet</Badge>
   switch (job.state) {
     case 'done':

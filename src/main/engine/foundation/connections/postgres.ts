@@ -47,6 +47,16 @@ export async function connectPostgres(connection: PostgresConnection, signal?: A
   return client
 }
 
+const UNREACHABLE: Record<string, string> = {
+  ECONNREFUSED: 'nothing answers there',
+  ENOTFOUND: 'there is no host of this name',
+  EAI_AGAIN: 'its name could not be looked up',
+  ETIMEDOUT: 'no answer came in time',
+  EHOSTUNREACH: 'the host cannot be reached',
+  ENETUNREACH: 'the network cannot be reached',
+  ECONNRESET: 'it was broken off',
+}
+
 function connectError(error: unknown, to: PostgresConnection): AppError {
   const { code, message } = error as { code?: string; message: string }
   const place = `${to.host}:${to.port}`
@@ -64,7 +74,8 @@ function connectError(error: unknown, to: PostgresConnection): AppError {
       cause: error,
     })
   }
-  return new AppError('database-unreachable', `No connection to PostgreSQL at ${place}: ${message}.`, {
+  const why = code === undefined ? message : (UNREACHABLE[code] ?? message)
+  return new AppError('database-unreachable', `No connection to PostgreSQL at ${place}: ${why}.`, {
     hint: 'Is the database server running, and do host, port and TLS mode fit?',
     details: { host: to.host, port: to.port, system: code ?? null },
     cause: error,
