@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Page } from '@playwright/test'
 import { projectRoot } from './support/app.ts'
 import { demoFolders, withLargeMedium } from './support/demo.ts'
-import { confirm, confirmationOf, expect, goTo, goToSite, jobBar, pictures, statePictures, test } from './support/desk.ts'
+import { closes, confirm, confirmationOf, expect, goTo, goToSite, jobBar, pictures, statePictures, test } from './support/desk.ts'
 import { jobIs, killEngine, startedBy } from './support/jobs.ts'
 
 /* Back up now: into the vault, into the server's folder, cancelled, and with the engine killed in its middle. */
@@ -85,9 +85,7 @@ test('into the server’s folder it goes only with the site’s name in the shel
   const refused = await confirmationOf(desk, () => intoServer(window))
   await expect(refused.getByRole('heading')).toHaveText('Back up demo into the server’s folder of demo?')
   await statePictures(desk, 'confirm-server-backup', refused)
-  const closed = refused.waitForEvent('close')
-  await refused.getByRole('button', { name: 'Cancel' }).click()
-  await closed
+  await closes(refused, () => refused.getByRole('button', { name: 'Cancel' }).click())
   expect(await indexOf(server)).toBe(before)
 
   const id = await startedBy(desk, async () => confirm(await confirmationOf(desk, () => intoServer(window)), 'demo'))

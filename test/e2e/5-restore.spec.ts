@@ -1,7 +1,18 @@
 import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { demoFolders, demoQuery } from './support/demo.ts'
-import { confirm, confirmationOf, type Desk, expect, goToSite, jobBar, pictures, statePictures, test } from './support/desk.ts'
+import { demoFolders, demoQuery, withOpenTransaction } from './support/demo.ts'
+import {
+  closes,
+  confirm,
+  confirmationOf,
+  type Desk,
+  expect,
+  goToSite,
+  jobBar,
+  pictures,
+  statePictures,
+  test,
+} from './support/desk.ts'
 import { jobIs, startedBy } from './support/jobs.ts'
 
 /* Restore: the plan, the shell's confirmation, the run, and the database and media as they were. */
@@ -89,9 +100,7 @@ test('a restore is planned, confirmed by name, run, and undoes what was done sin
   await refused.getByRole('textbox').fill('demo')
   await expect(run).toBeEnabled()
   await statePictures(desk, 'confirm-restore-ready', refused)
-  const closed = refused.waitForEvent('close')
-  await refused.keyboard.press('Escape').catch(() => {})
-  await closed
+  await closes(refused, () => refused.keyboard.press('Escape'))
   await expect(window.getByText('Not confirmed.')).toBeVisible()
   await statePictures(desk, 'restore-not-confirmed')
   expect(await stateOf(desk)).not.toEqual(before)
@@ -102,12 +111,37 @@ test('a restore is planned, confirmed by name, run, and undoes what was done sin
   await expect(window.getByText(`${name} is restored onto demo.`)).toBeVisible()
   await expect(window.getByText('Restart demo now.')).toBeVisible()
   await expect(window.getByText('zotonic restartsite demo').first()).toBeVisible()
+  await expect(
+    window.getByRole('listitem').filter({ hasText: 'Load the database' }).getByRole('img', { name: 'done' }),
+  ).toBeVisible()
   await pictures(desk, 'restore-done')
 
   expect(await stateOf(desk)).toEqual(before)
   expect(await readFile(medium)).toEqual(content)
   const kept = await demoQuery<{ edges: number }>(desk, `select count(*)::int as edges from "${keptSchema}".edge`)
   expect(kept).toEqual([{ edges: before.edges - 5 }])
+})
+
+test('a restore that the live site keeps waiting fails, and all is as before', async ({ desk }) => {
+  const { window } = desk
+  const name = await backUp(desk)
+  const medium = await someMedium(desk)
+  const before = await stateOf(desk)
+  await writeFile(medium, 'newer than the backup')
+  await openPlan(desk, name)
+  await withOpenTransaction(desk, 'update rsc set version = version + 1 where id = 1', async () => {
+    const ask = () => window.getByRole('button', { name: `Restore ${name} onto demo` }).click()
+    const id = await startedBy(desk, async () => confirm(await confirmationOf(desk, ask), 'demo'))
+    await expect(jobBar(window)).toContainText(`Restoring ${name} onto demo`)
+    await expect(window.getByRole('button', { name: 'Cancel the restore' })).toBeVisible()
+    await statePictures(desk, 'restore-running')
+    const { error } = await jobIs(desk, id, 'failed')
+    expect(error?.message).toContain('Database and media are exactly as before.')
+  })
+  await expect(window.getByRole('alert').filter({ hasText: 'The restore failed.' })).toBeVisible()
+  await pictures(desk, 'restore-failed')
+  expect(await stateOf(desk)).toEqual(before)
+  expect(await readFile(medium, 'utf8')).toBe('newer than the backup')
 })
 
 test('a damaged backup has a plan that says so and cannot be run', async ({ desk }) => {

@@ -52,13 +52,12 @@ async function withMuseum(desk: Desk): Promise<void> {
   if (await sidebar(window).getByRole('button', { name: 'museum' }).isVisible()) return
   await fillSite(window, 'museum', await demoDatabase(desk))
   await window.getByRole('button', { name: 'Add museum' }).click()
-  const again = window.getByRole('textbox', { name: 'The same again' })
   const added = window.getByRole('heading', { name: 'museum · Overview' })
-  await expect(again.or(added)).toBeVisible()
-  if (await again.isVisible()) {
-    await window.getByRole('textbox', { name: 'Passphrase' }).fill(PASSPHRASE)
-    await again.fill(PASSPHRASE)
-    await window.getByRole('button', { name: 'Create store' }).click()
+  const dialog = window.getByRole('dialog')
+  await expect(dialog.or(added)).toBeVisible()
+  if (await dialog.isVisible()) {
+    for (const field of await dialog.locator('input').all()) await field.fill(PASSPHRASE)
+    await dialog.getByRole('button', { name: /^(?:Create store|Unlock)$/ }).click()
   }
   await expect(added).toBeVisible()
 }

@@ -1,7 +1,18 @@
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { demoFolders } from './support/demo.ts'
-import { type Desk, expect, goTo, goToSite, jobBar, pictures, statePictures, test } from './support/desk.ts'
+import {
+  confirm,
+  confirmationOf,
+  type Desk,
+  expect,
+  goTo,
+  goToSite,
+  jobBar,
+  pictures,
+  statePictures,
+  test,
+} from './support/desk.ts'
 import { jobIs, startedBy } from './support/jobs.ts'
 
 /* What goes wrong is told with what stays intact and a way on. */
@@ -84,18 +95,10 @@ test('the demo is removed with its name typed, and the window is as at first', a
   const { window } = desk
   await desk.openDemo()
   await goTo(window, 'Preferences')
-  const opened = desk.app.electron.waitForEvent('window')
-  await window.getByRole('button', { name: 'Remove…' }).click()
-  const page = await opened
+  const page = await confirmationOf(desk, () => window.getByRole('button', { name: 'Remove…' }).click())
   await expect(page.getByRole('heading')).toHaveText('Remove the demo site from this computer?')
   await statePictures(desk, 'confirm-remove-demo', page)
-  const closed = page.waitForEvent('close')
-  await page.getByRole('textbox').fill('demo')
-  await page
-    .getByRole('button', { name: 'Remove the demo site' })
-    .click()
-    .catch(() => {})
-  await closed
+  await confirm(page, 'demo')
   await expect(window.getByText('Not set up')).toBeVisible({ timeout: 30_000 })
   await statePictures(desk, 'preferences-demo-absent')
   await goTo(window, 'All sites')

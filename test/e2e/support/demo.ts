@@ -10,8 +10,29 @@ export function demoFolders(desk: Desk) {
   return { archive: join(files, 'archive'), server: join(files, 'backup'), vault: join(desk.home, 'backups', 'demo') }
 }
 
-/** Runs statements on the demo's own database, as its site would. */
+/** Runs a statement on the demo's own database, as its site would. */
 export async function demoQuery<R extends pg.QueryResultRow>(desk: Desk, sql: string): Promise<R[]> {
+  const client = await connect(desk)
+  try {
+    return (await client.query<R>(sql)).rows
+  } finally {
+    await client.end()
+  }
+}
+
+/** Runs a statement in a transaction that stays open during the action and is then rolled back. */
+export async function withOpenTransaction(desk: Desk, sql: string, action: () => Promise<void>): Promise<void> {
+  const client = await connect(desk)
+  try {
+    await client.query('BEGIN')
+    await client.query(sql)
+    await action()
+  } finally {
+    await client.end()
+  }
+}
+
+async function connect(desk: Desk): Promise<pg.Client> {
   const settings = JSON.parse(await readFile(join(desk.home, 'sites', 'demo.json'), 'utf8')) as {
     database: { host: string; port: number; database: string; user: string; schema: string }
   }
@@ -19,11 +40,7 @@ export async function demoQuery<R extends pg.QueryResultRow>(desk: Desk, sql: st
   const password = await readFile(join(desk.home, 'demo', 'database-password'), 'utf8')
   const client = new pg.Client({ ...place, password, options: `-c search_path=${schema}` })
   await client.connect()
-  try {
-    return (await client.query<R>(sql)).rows
-  } finally {
-    await client.end()
-  }
+  return client
 }
 
 /** A medium that makes a backup take some seconds, so that it can be seen, cancelled or killed in its middle. */

@@ -139,11 +139,14 @@ export async function confirmationOf(desk: Desk, action: () => Promise<unknown>)
 
 /** Types the name that the confirmation asks for and presses its button; the window closes. */
 export async function confirm(page: Page, name: string): Promise<void> {
-  const closed = page.waitForEvent('close')
   await page.getByRole('textbox').fill(name)
-  const run = page.getByRole('button').filter({ hasNotText: 'Cancel' })
-  // the window may be gone before the click is reported
-  await run.click().catch(() => {})
+  await closes(page, () => page.getByRole('button').filter({ hasNotText: 'Cancel' }).click())
+}
+
+/** Does what closes a window. It may be gone before that is reported. */
+export async function closes(page: Page, action: () => Promise<unknown>): Promise<void> {
+  const closed = page.waitForEvent('close')
+  await action().catch(() => {})
   await closed
 }
 
