@@ -5,7 +5,7 @@ import type { Page } from '@playwright/test'
 import { projectRoot } from './support/app.ts'
 import { demoFolders, withLargeMedium } from './support/demo.ts'
 import { closes, confirm, confirmationOf, expect, goTo, goToSite, jobBar, pictures, statePictures, test } from './support/desk.ts'
-import { jobIs, killEngine, startedBy } from './support/jobs.ts'
+import { jobIs, jobs, killEngine, startedBy } from './support/jobs.ts'
 
 /* Back up now: into the vault, into the server's folder, cancelled, and with the engine killed in its middle. */
 
@@ -62,7 +62,8 @@ test('the job says what it did, and keeps its log', async ({ desk }) => {
   const { window } = desk
   await desk.openDemo()
   await goToSite(window, 'demo', 'Backups')
-  await jobIs(desk, await startedBy(desk, () => backUpNow(window).click()), 'done')
+  if (!(await jobs(desk)).some(({ kind, state }) => kind === 'backup' && state === 'done'))
+    await jobIs(desk, await startedBy(desk, () => backUpNow(window).click()), 'done')
   await goToSite(window, 'demo', 'Jobs')
   await window.getByRole('table').getByRole('button', { name: 'Backing up demo' }).first().click()
   const detail = window.getByRole('complementary', { name: 'Backing up demo' })

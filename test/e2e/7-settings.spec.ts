@@ -129,7 +129,7 @@ test('encryption is set up with a password that is shown once and has to be stor
   await tab(window, 'Encryption').click()
   await window.getByRole('switch', { name: 'Encrypt backups of museum' }).click({ force: true })
   await window.getByRole('button', { name: 'Generate one' }).click()
-  const generated = await window.locator('code[data-selectable]').first().innerText()
+  const generated = (await window.locator('code[data-selectable]').first().textContent()) ?? ''
   expect(generated.length).toBeGreaterThanOrEqual(16)
   const save = window.getByRole('button', { name: 'Save the settings of museum' })
   await expect(save).toBeDisabled()
