@@ -55,11 +55,10 @@ export function PasswordAsk({ row }: { row: DecryptRow }) {
         visibilityToggleButtonProps={{ 'aria-label': 'Show the password' }}
         onChange={(event) => setPassword(event.currentTarget.value)}
       />
-      <Button data-size="small" type="submit" variant="filled" disabled={password === ''} loading={busy}>
+      <Button type="submit" variant="filled" disabled={password === ''} loading={busy}>
         Try
       </Button>
       <Button
-        data-size="small"
         variant="subtle"
         aria-label={`Skip ${row.file}`}
         onClick={() => void call('decrypt.skip', { jobId: row.jobId, item: row.item.id }).catch(showError)}
