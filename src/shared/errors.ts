@@ -96,8 +96,3 @@ function systemErrorText(error: Error & { code?: unknown; path?: unknown; addres
         : ''
   return new AppError(code, `${text}${place}.`, { hint, details: { system: error.code }, cause: error })
 }
-
-/** Marks a branch that the types say cannot be reached. */
-export function assertNever(value: never): never {
-  throw new Error(`Unexpected value: ${JSON.stringify(value)}`)
-}

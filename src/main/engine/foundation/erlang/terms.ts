@@ -89,10 +89,6 @@ export function tuple(...items: Term[]): Tuple {
   return new Tuple(items)
 }
 
-export function isAtom(term: Term | undefined, name: string): boolean {
-  return term instanceof Atom && term.name === name
-}
-
 /** `{{Y,M,D},{H,M,S}}` in UTC; parts of a second are cut. */
 export function datetime(date: Date): Tuple {
   return tuple(
