@@ -1,12 +1,13 @@
 import { z } from 'zod'
 import { backupListSchema, repositoryNameSchema } from '../model/backup.ts'
+import { drillReportSchema } from '../model/drill.ts'
 import { siteNameSchema } from '../model/site.ts'
 import { defineProcedure } from './define.ts'
 
 const path = z.string().min(1).max(4096)
 const backupName = z.string().min(1).max(200)
 export const startedSchema = z.object({ jobId: z.string() })
-export const levelSchema = z.union([z.literal(0), z.literal(1), z.literal(2)])
+export const levelSchema = z.union([z.literal(0), z.literal(1), z.literal(2), z.literal(3)])
 
 /** One night of the strip on the overview. */
 export const nightSchema = z.object({
@@ -31,6 +32,11 @@ export const siteStatusSchema = z.object({
   copies: z.object({ vault: z.enum(['newest', 'old', 'none', 'failing']), server: z.enum(['newest', 'old', 'none', 'failing']) }),
   encryption: z.enum(['encrypted', 'plain', 'mixed', 'none']),
   proof: z.object({ level: z.number(), at: z.string().nullable() }),
+  /** The newest drill of any backup; null: none yet. */
+  drill: drillReportSchema
+    .pick({ outcome: true, startedAt: true, recoverySeconds: true })
+    .extend({ name: z.string(), timestamp: z.string() })
+    .nullable(),
   checkedAt: z.string(),
 })
 
@@ -70,6 +76,35 @@ export const backups = {
     }),
     output: startedSchema,
     effect: 'local',
+  }),
+  /** Restores a backup into a scratch database and looks at it; a job whose result is `{ report }`. Default: the newest. */
+  'backups.drill': defineProcedure({
+    input: z.strictObject({
+      site: siteNameSchema,
+      name: backupName.optional(),
+      timestamp: z.string().optional(),
+      from: repositoryNameSchema.optional(),
+      passwords: z.array(z.string().max(1024)).max(20).default([]),
+    }),
+    output: startedSchema,
+    effect: 'local',
+  }),
+  /** Keeps a copy of a backup in the vault, outside of the rotation; a job whose result is `{ name }`. */
+  'backups.pin': defineProcedure({
+    input: z.strictObject({
+      site: siteNameSchema,
+      name: backupName,
+      timestamp: z.string().optional(),
+      from: repositoryNameSchema.optional(),
+    }),
+    output: startedSchema,
+    effect: 'local',
+  }),
+  /** Deletes a pinned or safety backup from the vault. Confirmed by the shell; `jobId` null: not confirmed, nothing done. */
+  'backups.remove': defineProcedure({
+    input: z.strictObject({ site: siteNameSchema, name: backupName, timestamp: z.string() }),
+    output: z.object({ jobId: z.string().nullable() }),
+    effect: 'delete',
   }),
   'backups.verifyFolder': defineProcedure({
     input: z.strictObject({

@@ -10,6 +10,7 @@ export const eventSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('backups-changed'), site: z.string().nullable() }),
   z.object({ type: z.literal('secrets-changed'), state: secretStoreStateSchema }),
   z.object({ type: z.literal('preferences-changed') }),
+  z.object({ type: z.literal('schedule-changed') }),
 ])
 
 export type EngineEvent = z.infer<typeof eventSchema>

@@ -18,6 +18,10 @@ export const fromEnginePrivateSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('keyring-unwrap'), id: z.int(), wrapped: z.base64() }),
   /** Once started and whenever it was changed: window frame and confirmation window follow it too. */
   z.object({ type: z.literal('theme'), theme: preferencesSchema.shape.theme.unwrap() }),
+  /** Of the preferences, once started and whenever they were changed. */
+  z.object({ type: z.literal('background'), stayInTray: z.boolean(), startAtLogin: z.boolean() }),
+  /** For the desktop's notifications: a night or a proof that failed. A click opens the site. */
+  z.object({ type: z.literal('notice'), site: z.string(), title: z.string(), text: z.string() }),
   z.object({ type: z.literal('stopped') }),
 ])
 

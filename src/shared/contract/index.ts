@@ -4,12 +4,13 @@ import type { InputOf, OutputOf, ParsedInputOf } from './define.ts'
 import { demo } from './demo.ts'
 import { jobs } from './jobs.ts'
 import { restore } from './restore.ts'
+import { schedule } from './schedule.ts'
 import { secrets } from './secrets.ts'
 import { settings } from './settings.ts'
 import { sites } from './sites.ts'
 
 /** Everything that the app can do, by name. The router, the window's client and `zbd` are derived from it. */
-export const contract = { ...sites, ...secrets, ...backups, ...restore, ...decrypt, ...jobs, ...demo, ...settings }
+export const contract = { ...sites, ...secrets, ...backups, ...restore, ...schedule, ...decrypt, ...jobs, ...demo, ...settings }
 
 export type Contract = typeof contract
 export type ProcedureName = keyof Contract

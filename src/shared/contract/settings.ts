@@ -6,6 +6,9 @@ import { settingsProblemSchema } from './sites.ts'
 export const preferencesSchema = z.strictObject({
   version: z.literal(1).default(1),
   theme: z.enum(['system', 'light', 'dark']).default('system'),
+  /** Closing the window leaves the app in the tray, so that the nights run. */
+  stayInTray: z.boolean().default(false),
+  startAtLogin: z.boolean().default(false),
 })
 
 export const settings = {

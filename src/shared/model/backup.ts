@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { drillReportSchema } from './drill.ts'
 
 export const repositoryNameSchema = z.enum(['vault', 'server'])
 export const partKindSchema = z.enum(['database', 'config', 'files'])
@@ -28,6 +29,8 @@ export const proofSchema = z.object({
   verdict: z.enum(['verified', 'failed', 'unknown']),
   verifiedAt: z.iso.datetime(),
   parts: z.array(partProofSchema),
+  /** L3; null: not drilled since these files were stored. */
+  drill: drillReportSchema.nullable().default(null),
 })
 
 export const backupPartSchema = z.object({
@@ -56,6 +59,13 @@ export const backupEntrySchema = z.object({
   /** `1`..`7`, `w0`..`w4`, or null for a name outside the rotation. */
   slot: z.string().nullable(),
   kind: backupKindSchema,
+  /** Why it is kept. `text` for people: "Tuesday", "week 3", "pinned". */
+  kept: z.object({
+    reason: z.enum(['day', 'week', 'pinned', 'safety', 'outside']),
+    text: z.string(),
+    /** UTC date of the night that replaces it when all nights run, 2026-11-29; null: none does. */
+    replacedOn: z.string().nullable(),
+  }),
   parts: z.array(backupPartSchema),
   proof: proofSchema.nullable(),
 })

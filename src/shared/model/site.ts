@@ -36,6 +36,30 @@ export const serverSchema = z.discriminatedUnion('kind', [
 
 export const rotationChoiceSchema = z.enum(['auto', 'manual', 'server'])
 
+/** When the app backs a site up by itself. Times are UTC. Source: docs/formats.md, "When the server makes one". */
+export const scheduleSchema = z.strictObject({
+  enabled: z.boolean(),
+  /** From this time of the UTC day on, `HH:MM`. */
+  at: z
+    .string()
+    .regex(/^(?:[01]\d|2[0-3]):[0-5]\d$/, 'A time is written HH:MM, 00:00 to 23:59 UTC')
+    .default('03:00'),
+  /** Into the vault, or into the server's folder (confirmed once, when it is set). */
+  to: z.enum(['vault', 'server']).default('vault'),
+  databaseOnly: z.boolean().default(false),
+  /** Minutes of each night for proving backups, the one that was verified longest ago first; 0: none. */
+  proofMinutes: z.int().min(0).max(480).default(20),
+})
+
+export const dumpEngineSchema = z.enum(['auto', 'built-in', 'pg_dump'])
+
+/** How the database is dumped. `auto`: see docs/architecture.md, "Two dump engines". */
+export const dumpSettingsSchema = z.strictObject({
+  engine: dumpEngineSchema.default('auto'),
+  /** gzip level; the server's own is 7. */
+  compression: z.int().min(1).max(9).default(7),
+})
+
 /** A site as it is kept in `sites/NAME.json`: no secrets. INTERFACES: site.json, version 1. */
 export const siteSchema = z.strictObject({
   version: z.literal(1).default(1),
@@ -46,6 +70,8 @@ export const siteSchema = z.strictObject({
   vault: z.strictObject({ path: pathSchema.optional() }).optional(),
   encryption: z.strictObject({ enabled: z.boolean() }).optional(),
   rotation: rotationChoiceSchema.default('auto'),
+  schedule: scheduleSchema.optional(),
+  dump: dumpSettingsSchema.optional(),
 })
 
 /** A site as an operator hands it in: the same, with the secrets that go to the secret store. */
@@ -67,4 +93,6 @@ export const siteViewSchema = z.object({
 export type Site = z.infer<typeof siteSchema>
 export type SiteInput = z.input<typeof siteInputSchema>
 export type SiteView = z.infer<typeof siteViewSchema>
+export type Schedule = z.infer<typeof scheduleSchema>
+export type DumpEngine = z.infer<typeof dumpEngineSchema>
 export type RotationChoice = z.infer<typeof rotationChoiceSchema>

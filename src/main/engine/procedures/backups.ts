@@ -7,6 +7,7 @@ import { serverBackupFolder } from '#engine/foundation/repository/open.ts'
 import type { Handlers } from '#engine/router.ts'
 import type { backups as area } from '#shared/contract/backups.ts'
 import { AppError } from '#shared/errors.ts'
+import { beingBuilt } from './being-built.ts'
 
 export function backupsProcedures(context: EngineContext): Handlers<typeof area> {
   return {
@@ -19,8 +20,15 @@ export function backupsProcedures(context: EngineContext): Handlers<typeof area>
       if (to === 'server') await confirmServerBackup(context, site)
       return { jobId: startBackup(context, { site, to, databaseOnly }).id }
     },
-    'backups.verify': async (request) => ({ jobId: (await startVerify(context, request)).id }),
-    'backups.verifyFolder': async (request) => ({ jobId: (await startVerifyFolder(context, request)).id }),
+    'backups.verify': async ({ level, ...request }) => ({
+      jobId: (await startVerify(context, { ...request, level: level === 3 ? await beingBuilt() : level })).id,
+    }),
+    'backups.drill': beingBuilt,
+    'backups.pin': beingBuilt,
+    'backups.remove': beingBuilt,
+    'backups.verifyFolder': async ({ level, ...request }) => ({
+      jobId: (await startVerifyFolder(context, { ...request, level: level === 3 ? await beingBuilt() : level })).id,
+    }),
   }
 }
 

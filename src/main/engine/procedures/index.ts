@@ -6,6 +6,7 @@ import { decryptProcedures } from './decrypt.ts'
 import { demoProcedures } from './demo.ts'
 import { jobsProcedures } from './jobs.ts'
 import { restoreProcedures } from './restore.ts'
+import { scheduleProcedures } from './schedule.ts'
 import { secretsProcedures } from './secrets.ts'
 import { settingsProcedures } from './settings.ts'
 import { sitesProcedures } from './sites.ts'
@@ -20,6 +21,7 @@ export function createHandlers(context: EngineContext): Handlers<typeof contract
     ...decryptProcedures(context),
     ...jobsProcedures(context),
     ...demoProcedures(context),
+    ...scheduleProcedures(context),
     ...settingsProcedures(context),
   }
 }

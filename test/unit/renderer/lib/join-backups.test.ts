@@ -16,6 +16,7 @@ function entry(change: Partial<BackupEntry> & Pick<BackupEntry, 'repository'>): 
     is_filestore_uploaded: false,
     slot: '1',
     kind: 'daily',
+    kept: { reason: 'day', text: '', replacedOn: null },
     parts: [
       { part: 'database', file: `${name}.sql.gz`, size: 48, hash: 'aa', isEncrypted: false },
       { part: 'files', file: `${name}.tar.gz`, size: 131, hash: 'bb', isEncrypted: false },
@@ -26,7 +27,7 @@ function entry(change: Partial<BackupEntry> & Pick<BackupEntry, 'repository'>): 
 }
 
 function proof(change: Partial<Proof>): Proof {
-  return { level: 2, verdict: 'verified', verifiedAt: '2026-11-23T03:20:00.000Z', parts: [], ...change }
+  return { level: 2, verdict: 'verified', verifiedAt: '2026-11-23T03:20:00.000Z', parts: [], drill: null, ...change }
 }
 
 describe('joinBackups', () => {

@@ -18,6 +18,7 @@ function status(site: string, protection: SiteStatus['protection']): SiteStatus 
     sizes: [],
     copies: { vault: 'none', server: 'none' },
     encryption: 'none',
+    drill: null,
     proof: { level: 0, at: null },
     checkedAt: '2026-11-23T09:41:00Z',
   }
@@ -77,6 +78,7 @@ describe('levelSummaries', () => {
         { part: 'config', file: 'c', levels: { L0: passed, L1: { outcome: 'unknown', reason: 'no hash recorded' }, L2: null } },
         { part: 'database', file: 'd', levels: { L0: passed, L1: { outcome: 'failed', reason: 'other hash' }, L2: null } },
       ],
+      drill: null,
     })
     expect(summaries.map(({ outcome, reason }) => [outcome, reason])).toEqual([
       ['passed', ''],

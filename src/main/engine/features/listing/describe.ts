@@ -55,6 +55,7 @@ function describeEntry(
     repository: place,
     slot,
     kind: kindOf(name, slot),
+    kept: keptBecause(name, slot),
     parts: describeParts(name, entry, files),
     proof: null,
   }
@@ -84,6 +85,12 @@ function kindOf(name: string, slot: string | null): BackupKind {
   if (/-safety-/.test(name)) return 'safety'
   if (/-pinned-/.test(name)) return 'pinned'
   return 'other'
+}
+
+function keptBecause(name: string, slot: string | null): BackupEntry['kept'] {
+  const kind = kindOf(name, slot)
+  const reason = ({ daily: 'day', weekly: 'week', pinned: 'pinned', safety: 'safety', other: 'outside' } as const)[kind]
+  return { reason, text: reason, replacedOn: null }
 }
 
 /** Files that the index does not name. `stale`: of a backup that the index has, or once had in a slot; else `foreign`. */

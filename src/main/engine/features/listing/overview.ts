@@ -40,6 +40,7 @@ export function siteStatus(view: SiteView, list: BackupList, jobs: Job[], now: D
     copies: { vault: copyState('vault', list, good, now), server: copyState('server', list, good, now) },
     encryption: encryptionOf(good),
     proof: { level: newest?.proof?.level ?? -1, at: newest?.proof?.verifiedAt ?? null },
+    drill: null,
     checkedAt: isoSeconds(now),
   }
 }

@@ -194,6 +194,7 @@ function conclude(parts: PartProof[], asked: VerifyLevel): Proof {
     verdict: isFailed ? 'failed' : isVerified ? 'verified' : 'unknown',
     verifiedAt: new Date().toISOString(),
     parts,
+    drill: null,
   }
 }
 

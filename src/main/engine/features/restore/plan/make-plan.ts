@@ -88,6 +88,12 @@ class PlanMaker {
       backup: { name: found.entry.name, timestamp: found.entry.timestamp, repository: found.from },
       from: found.why,
       parts,
+      sourceSite: this.#site.name,
+      schema,
+      withoutOwners: false,
+      withoutGrants: false,
+      safetyBackup: null,
+      config: null,
       ageSeconds,
       tables: tableRows(live, database?.survey ?? null),
       databaseBytes: database?.survey?.bytes ?? null,
@@ -132,7 +138,7 @@ class PlanMaker {
   /** The stored passwords are asked for only when something is encrypted. */
   async #gatherPasswords({ entry }: FoundBackup, parts: RestorePart[]): Promise<void> {
     this.#passwords = this.#request.passwords
-    if (!parts.some((part) => partOf(entry, part)?.isEncrypted)) return
+    if (!parts.some((part) => part !== 'security' && partOf(entry, part)?.isEncrypted)) return
     const stored = await storedPasswords(this.#context, this.#site.name).catch((error: unknown) => {
       const isEnough = this.#passwords.length > 0 && error instanceof AppError && error.code === 'secrets-locked'
       if (isEnough) return []
@@ -165,7 +171,7 @@ class PlanMaker {
   /** Reads a part to its end; what is wrong with its content becomes a failed check. */
   async #readPart<S>(
     { entry, repository }: FoundBackup,
-    kind: RestorePart,
+    kind: 'database' | 'files',
     name: string,
     to: string,
     read: (open: OpenPart) => Promise<S>,

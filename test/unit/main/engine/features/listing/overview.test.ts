@@ -22,6 +22,7 @@ const proof = (level: number, verdict: Proof['verdict'] = 'verified'): Proof => 
   verdict,
   verifiedAt: hoursAgo(1),
   parts: [],
+  drill: null,
 })
 function backup(repository: 'vault' | 'server', hours: number, change: Partial<BackupEntry> = {}): BackupEntry {
   return {
@@ -36,6 +37,7 @@ function backup(repository: 'vault' | 'server', hours: number, change: Partial<B
     slot: '1',
     kind: 'daily',
     parts: [{ part: 'database', file: 'shop-1.sql.gz', size: 1000, hash: null, isEncrypted: false }],
+    kept: { reason: 'day', text: '', replacedOn: null },
     proof: proof(2),
     ...change,
   }

@@ -1,0 +1,63 @@
+import { z } from 'zod'
+import { repositoryNameSchema } from '../model/backup.ts'
+import { scheduleSchema, siteNameSchema } from '../model/site.ts'
+import { startedSchema } from './backups.ts'
+import { defineProcedure } from './define.ts'
+
+/** How the nights of a site stand. */
+export const nightlyStateSchema = z.object({
+  site: z.string(),
+  schedule: scheduleSchema,
+  /** When the next backup starts, jitter included; null: switched off. */
+  nextAt: z.iso.datetime().nullable(),
+  /** The nightly backup that runs now; null: none. */
+  runningJob: z.string().nullable(),
+  /** Tonight's backup is due and was not made, with the reason; null: nothing is missed. */
+  missed: z.string().nullable(),
+  /** The last night that was tried. */
+  last: z
+    .object({ date: z.string(), at: z.iso.datetime(), outcome: z.enum(['made', 'failed', 'skipped']), text: z.string() })
+    .nullable(),
+})
+
+/** A coming night: which file it writes and what that replaces. */
+export const comingNightSchema = z.object({
+  /** UTC date, 2026-11-24. */
+  date: z.string(),
+  slot: z.string(),
+  name: z.string(),
+  /** The backup that is in the slot until then; null: the slot is empty. */
+  replaces: z.object({ name: z.string(), timestamp: z.string(), bytes: z.number() }).nullable(),
+})
+
+export const schedule = {
+  'schedule.list': defineProcedure({
+    input: z.strictObject({}),
+    output: z.object({ sites: z.array(nightlyStateSchema) }),
+    effect: 'read',
+  }),
+  'schedule.preview': defineProcedure({
+    input: z.strictObject({ site: siteNameSchema, nights: z.int().min(1).max(100).default(14) }),
+    output: z.object({
+      scheme: z.enum(['manual', 'server']),
+      repository: repositoryNameSchema,
+      nights: z.array(comingNightSchema),
+    }),
+    effect: 'read',
+  }),
+  /** Sets the schedule of a site. One that writes onto the server is confirmed by the shell; `saved` false: not confirmed. */
+  'schedule.set': defineProcedure({
+    input: z.strictObject({ site: siteNameSchema, schedule: scheduleSchema }),
+    output: z.object({ saved: z.boolean(), state: nightlyStateSchema }),
+    effect: 'server',
+  }),
+  /** Makes the missed backup of today now. */
+  'schedule.runMissed': defineProcedure({
+    input: z.strictObject({ site: siteNameSchema }),
+    output: startedSchema,
+    effect: 'server',
+  }),
+}
+
+export type NightlyState = z.infer<typeof nightlyStateSchema>
+export type ComingNight = z.infer<typeof comingNightSchema>
