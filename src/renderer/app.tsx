@@ -17,6 +17,7 @@ import { SiteOverviewPage } from './pages/overview/site-overview-page.tsx'
 import { SitesPage } from './pages/overview/sites-page.tsx'
 import { PreferencesPage } from './pages/preferences/preferences-page.tsx'
 import { RestorePage } from './pages/restore/restore-page.tsx'
+import { WayBackPage } from './pages/restore/way-back-page.tsx'
 import { AddSitePage } from './pages/settings/add-site-page.tsx'
 import { SettingsPage } from './pages/settings/settings-page.tsx'
 import { useSettings, useSites } from './queries.ts'
@@ -58,6 +59,8 @@ function CurrentPage() {
       return <PreferencesPage />
     case 'restore':
       return <RestorePage key={`${route.site} ${route.name} ${route.timestamp}`} {...route} />
+    case 'way-back':
+      return <WayBackPage key={`${route.site} ${route.kind} ${route.kept}`} {...route} />
     case 'site':
       switch (route.tab) {
         case 'overview':

@@ -56,6 +56,8 @@ function onJob(job: Job): void {
   useJobs.getState().upsert(job)
   const ended = before !== undefined && isJobActive(before) && !isJobActive(job)
   if (!ended) return
+  if (job.kind === 'restore' || job.kind === 'undo' || job.kind === 'drop')
+    queryClient.invalidateQueries({ queryKey: ['kept', job.site] })
   // Also what no page shows just now: Preferences must not open with the state of before.
   if (job.kind.startsWith('demo-'))
     for (const key of ['demo', 'sites', 'overview']) queryClient.invalidateQueries({ queryKey: [key], refetchType: 'all' })
@@ -64,7 +66,8 @@ function onJob(job: Job): void {
 
 /** A toast when a job ended while the operator looked at another page; the page itself shows it in its row. */
 function announce(job: Job): void {
-  if (job.kind === 'restore-plan' || job.kind.startsWith('demo-') || job.state === 'cancelled') return
+  if (job.kind === 'restore-plan' || job.kind === 'way-back-plan' || job.kind.startsWith('demo-') || job.state === 'cancelled')
+    return
   const { route, toast } = useUi.getState()
   const home = homeOf(job)
   if (route.page === 'jobs' || isAt(route, home)) return
@@ -80,7 +83,7 @@ function homeOf(job: Job): Route {
 }
 
 function isAt(route: Route, home: Route): boolean {
-  if (route.page === 'restore') return home.page === 'site' && home.site === route.site
+  if (route.page === 'restore' || route.page === 'way-back') return home.page === 'site' && home.site === route.site
   if (route.page === 'site' && home.page === 'site')
     return route.site === home.site && (route.tab === home.tab || route.tab === 'jobs')
   return route.page === home.page

@@ -26,6 +26,12 @@ export const useBackups = (site: string) =>
     queryFn: () => call('backups.list', { site, in: 'all' }),
   })
 
+export const useKept = (site: string) =>
+  useQuery<ProcedureOutput<'restore.kept'>, AppError>({
+    queryKey: ['kept', site],
+    queryFn: () => call('restore.kept', { site }),
+  })
+
 export const useSettings = () =>
   useQuery<ProcedureOutput<'settings.get'>, AppError>({ queryKey: ['settings'], queryFn: () => call('settings.get', {}) })
 

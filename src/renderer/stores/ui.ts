@@ -11,6 +11,7 @@ export type Route =
   | { page: 'preferences' }
   | { page: 'site'; site: string; tab: SitePage; job?: string }
   | { page: 'restore'; site: string; name: string; timestamp: string; from?: RepositoryName }
+  | { page: 'way-back'; site: string; kind: 'undo' | 'drop'; kept: string }
 
 export interface Toast {
   id: number
@@ -32,7 +33,7 @@ interface UiState {
   unlock: { reason: string; done(unlocked: boolean): void } | null
   askUnlock(reason: string): Promise<boolean>
   closeUnlock(unlocked: boolean): void
-  /** True while a restore waits for the operator in the shell's own window. */
+  /** True while a plan waits for the operator in the shell's own window. */
   awaitingConfirmation: string | null
   setAwaitingConfirmation(text: string | null): void
 }
@@ -80,5 +81,5 @@ export const navigate = (route: Route) => useUi.getState().navigate(route)
 
 /** The site that the sidebar opens. */
 export function siteOf(route: Route): string | null {
-  return route.page === 'site' || route.page === 'restore' ? route.site : null
+  return 'site' in route ? route.site : null
 }
