@@ -1,5 +1,5 @@
 import { workerFile } from '#engine/foundation/bundles.ts'
-import type { EngineContext } from '#engine/foundation/context.ts'
+import type { EngineContext, Notice } from '#engine/foundation/context.ts'
 import { openHome } from '#engine/foundation/home.ts'
 import { type JobQueue, openJobs } from '#engine/foundation/jobs/jobs.ts'
 import type { JobContext } from '#engine/foundation/jobs/types.ts'
@@ -16,6 +16,8 @@ export interface TestContext {
   jobs: JobQueue
   /** What went out so far. */
   events: EngineEvent[]
+  /** What the desktop was told. */
+  notices: Notice[]
   close(): Promise<void>
 }
 
@@ -25,6 +27,7 @@ export async function openTestContext(
   options: { secrets?: Record<string, string>; onEvent?: (event: EngineEvent) => void } = {},
 ): Promise<TestContext> {
   const events: EngineEvent[] = []
+  const notices: Notice[] = []
   const emit = (event: EngineEvent) => {
     events.push(event)
     options.onEvent?.(event)
@@ -47,6 +50,7 @@ export async function openTestContext(
     workers,
     confirm: async () => true,
     emit,
+    notify: (notice) => notices.push(notice),
     program: 'test',
     version: '0.0.0',
   }
@@ -54,6 +58,7 @@ export async function openTestContext(
     context,
     jobs,
     events,
+    notices,
     async close() {
       await jobs.close()
       await workers.close()

@@ -3,7 +3,7 @@ import type { ProcedureInput, ProcedureName, ProcedureOutput } from '#shared/con
 import type { Confirmation } from '#shared/model/plan.ts'
 import { attachDemo, closeDemo } from './features/demo/index.ts'
 import { workerFile } from './foundation/bundles.ts'
-import type { EngineContext } from './foundation/context.ts'
+import type { EngineContext, Notice } from './foundation/context.ts'
 import { openHome } from './foundation/home.ts'
 import { openJobs } from './foundation/jobs/jobs.ts'
 import { openLocks } from './foundation/locks.ts'
@@ -24,6 +24,8 @@ export interface EngineOptions {
   /** The shell's confirmation window, or the terminal's. */
   confirm(confirmation: Confirmation): Promise<boolean>
   emit(event: EngineEvent): void
+  /** The desktop's notifications; default: none. */
+  notify?(notice: Notice): void
   /** Where there is a terminal to ask; null: no answer. */
   askPassphrase?(purpose: 'unlock' | 'create'): Promise<string | null>
 }
@@ -67,6 +69,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     workers,
     confirm: options.confirm,
     emit,
+    notify: (notice) => options.notify?.(notice),
     program,
     version,
   }

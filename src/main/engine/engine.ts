@@ -34,9 +34,12 @@ parentPort.on('message', ({ data, ports }) => {
 
 function start(homePath: string, version: string, shellPort: MessagePort): Promise<Engine> {
   const shell = connectShell(shellPort)
-  const tellTheme = ({ context }: Engine) =>
+  const tellPreferences = ({ context }: Engine) =>
     context.preferences.get().then(
-      ({ theme }) => shell.send({ type: 'theme', theme }),
+      ({ theme, stayInTray, startAtLogin }) => {
+        shell.send({ type: 'theme', theme })
+        shell.send({ type: 'background', stayInTray, startAtLogin })
+      },
       (error) => context.log.warn('the preferences could not be read', { error }),
     )
   const starting: Promise<Engine> = createEngine({
@@ -44,8 +47,9 @@ function start(homePath: string, version: string, shellPort: MessagePort): Promi
     program: 'window',
     version,
     confirm: shell.confirm,
+    notify: (notice) => shell.send({ type: 'notice', ...notice }),
     emit(event) {
-      if (event.type === 'preferences-changed') starting.then(tellTheme, () => {})
+      if (event.type === 'preferences-changed') starting.then(tellPreferences, () => {})
       for (const port of windows) port.postMessage({ event } satisfies FromEngineMessage)
     },
   })
@@ -57,7 +61,7 @@ function start(homePath: string, version: string, shellPort: MessagePort): Promi
         shell.send({ type: 'stopped' })
       })
       shell.send({ type: 'ready' })
-      return tellTheme(started)
+      return tellPreferences(started)
     },
     (error) => {
       // nothing can be logged without a home folder: the shell shows what standard error says

@@ -20,6 +20,8 @@ export const fromEnginePrivateSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('theme'), theme: preferencesSchema.shape.theme.unwrap() }),
   /** Of the preferences, once started and whenever they were changed. */
   z.object({ type: z.literal('background'), stayInTray: z.boolean(), startAtLogin: z.boolean() }),
+  /** The line of the tray's menu: "Next: testsite Tue 24 Nov 03:02 UTC". */
+  z.object({ type: z.literal('nights'), text: z.string().max(300) }),
   /** For the desktop's notifications: a night or a proof that failed. A click opens the site. */
   z.object({ type: z.literal('notice'), site: z.string(), title: z.string(), text: z.string() }),
   z.object({ type: z.literal('stopped') }),

@@ -26,8 +26,8 @@ export const comingNightSchema = z.object({
   date: z.string(),
   slot: z.string(),
   name: z.string(),
-  /** The backup that is in the slot until then; null: the slot is empty. */
-  replaces: z.object({ name: z.string(), timestamp: z.string(), bytes: z.number() }).nullable(),
+  /** The backup that is in the slot until then; null: the slot is empty. `bytes` null: that backup is still to come. */
+  replaces: z.object({ name: z.string(), timestamp: z.string(), bytes: z.number().nullable() }).nullable(),
 })
 
 export const schedule = {

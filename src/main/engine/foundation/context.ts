@@ -9,6 +9,13 @@ import type { Secrets } from './settings/secrets.ts'
 import type { Sites } from './settings/sites.ts'
 import type { Workers } from './workers.ts'
 
+/** Something that went wrong while nobody looked: for the desktop's notifications. Never a secret. */
+export interface Notice {
+  site: string
+  title: string
+  text: string
+}
+
 /** What the procedures and features of one engine share. */
 export interface EngineContext {
   readonly home: Home
@@ -22,6 +29,8 @@ export interface EngineContext {
   /** Asks the person at the shell; true only when the name was typed and the action confirmed. */
   confirm(confirmation: Confirmation): Promise<boolean>
   emit(event: EngineEvent): void
+  /** Tells the person at the desktop; a terminal, whose user reads what is printed, does nothing. */
+  notify(notice: Notice): void
   /** 'window' or 'zbd'. */
   readonly program: string
   readonly version: string

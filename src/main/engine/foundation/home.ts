@@ -10,6 +10,7 @@ export interface Home {
   readonly sites: string
   readonly proof: string
   readonly jobs: string
+  readonly nights: string
   readonly locks: string
   readonly logs: string
   readonly vaults: string
@@ -34,6 +35,7 @@ export async function openHome(root: string): Promise<Home> {
     sites: join(root, 'sites'),
     proof: join(root, 'proof'),
     jobs: join(root, 'jobs'),
+    nights: join(root, 'nights'),
     locks: join(root, 'locks'),
     logs: join(root, 'logs'),
     vaults: join(root, 'backups'),
@@ -41,7 +43,7 @@ export async function openHome(root: string): Promise<Home> {
     scratch: join(root, 'scratch'),
   }
   await mkdir(root, { recursive: true, mode: 0o700 })
-  for (const folder of [home.sites, home.proof, home.jobs, home.locks, home.logs, home.vaults, home.scratch]) {
+  for (const folder of [home.sites, home.proof, home.jobs, home.nights, home.locks, home.logs, home.vaults, home.scratch]) {
     await mkdir(folder, { recursive: true, mode: 0o700 })
   }
   return home
