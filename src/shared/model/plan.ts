@@ -75,7 +75,9 @@ export const keptStateSchema = z.object({
   ageSeconds: z.number(),
   /** Bytes of the kept schema in the database. */
   bytes: z.number().nullable(),
-  /** The restore that made it, when this computer knows it. */
+  /** What set it aside: a restore, or an undo (going back to it takes that undo back); null: not known. */
+  by: z.enum(['restore', 'undo']).nullable(),
+  /** The job that made it, when this computer knows it. */
   jobId: z.string().nullable(),
   /** The backup that was restored then. */
   backup: z.object({ name: z.string(), timestamp: z.string() }).nullable(),

@@ -24,6 +24,8 @@ export interface BackupRequest {
   to: RepositoryName
   /** Leaves the media out; the configuration goes along, as the server does. */
   databaseOnly: boolean
+  /** A name outside of the rotation, for the vault only; default: the slot of today. */
+  name?: string
 }
 
 export interface BackupResult {
@@ -60,11 +62,15 @@ export function startBackup(context: EngineContext, request: BackupRequest): Job
     title: `Backing up ${request.site}`,
     site: request.site,
     holds: [`site:${request.site}`],
-    run: (job) => backUp(context, request, job),
+    run: (job) => makeBackup(context, job, request),
   })
 }
 
-async function backUp(context: EngineContext, request: BackupRequest, job: JobContext): Promise<BackupResult> {
+/**
+ * The same inside of a job that holds the site already.
+ * @throws AppError those of {@link startBackup}'s job
+ */
+export async function makeBackup(context: EngineContext, job: JobContext, request: BackupRequest): Promise<BackupResult> {
   const start = new Date()
   const site = await context.sites.get(request.site)
   const password = await encryptionPassword(context, site)
@@ -73,7 +79,7 @@ async function backUp(context: EngineContext, request: BackupRequest, job: JobCo
   const problems = new ProblemList(job)
   const made: string[] = []
   try {
-    const name = chooseName(site, start, request.to, await readIndexes(context, site, request.to, job))
+    const name = request.name ?? chooseName(site, start, request.to, await readIndexes(context, site, request.to, job))
     const parts = await makeParts({ context, site, request, job, password, target, name, problems, made })
     await checkParts(parts, { context, job, password })
     job.signal.throwIfAborted()

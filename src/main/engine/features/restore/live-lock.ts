@@ -7,12 +7,22 @@ import { formatDuration } from '#shared/format.ts'
 export const LOCK_WAIT_MS = 10_000
 const LOOK_MS = 500
 
-interface Holder {
+/** A session that holds a lock. */
+export interface Holder {
   pid: number
   user: string
   program: string
   since: number
   doing: string
+}
+
+export interface LockWait {
+  /** Milliseconds for each statement; default 10,000. */
+  waitMs?: number | undefined
+  /** What is waited for: "Tables of the live site". */
+  what?: string
+  /** Told who is waited for ("Waiting for process 1 of …"), and null once nobody is any more. */
+  onWait?: ((text: string | null) => void) | undefined
 }
 
 /**
@@ -23,19 +33,23 @@ export async function withLockWait<T>(
   client: pg.Client,
   connection: PostgresConnection,
   action: () => Promise<T>,
-  waitMs = LOCK_WAIT_MS,
+  options: LockWait = {},
 ): Promise<T> {
+  const { waitMs = LOCK_WAIT_MS, what = 'Tables of the live site', onWait = () => {} } = options
   const { rows } = await client.query<{ pid: number }>(
     `SELECT pg_backend_pid() AS pid, set_config('lock_timeout', '${waitMs}', false)`,
   )
-  const watch = watchHolders(connection, rows[0]?.pid ?? 0)
+  const watch = watchHolders(connection, rows[0]?.pid ?? 0, (holders) => {
+    onWait(`Waiting for ${holders.map(nameOf).join('; ')} to let go of ${what[0]?.toLowerCase()}${what.slice(1)}`)
+  })
   try {
     return await action()
   } catch (error) {
-    if ((error as { code?: string }).code === '55P03') throw locked(watch.holders(), waitMs)
+    if ((error as { code?: string }).code === '55P03') throw locked(watch.holders(), waitMs, what)
     throw error
   } finally {
     await watch.stop()
+    if (watch.holders().length > 0) onWait(null)
   }
 }
 
@@ -52,7 +66,7 @@ export async function lockLiveTables(client: pg.Client, schema: string): Promise
 }
 
 /** Looks over a second connection, while the first one waits, at who it waits for. */
-function watchHolders(connection: PostgresConnection, pid: number) {
+function watchHolders(connection: PostgresConnection, pid: number, onSeen: (holders: Holder[]) => void) {
   let seen: Holder[] = []
   let stopped = false
   let wake = () => {}
@@ -77,7 +91,10 @@ function watchHolders(connection: PostgresConnection, pid: number) {
            FROM pg_catalog.pg_stat_activity WHERE pid = ANY (pg_catalog.pg_blocking_pids($1))`,
           [pid],
         )
-        if (rows.length > 0) seen = rows
+        if (rows.length > 0) {
+          seen = rows
+          onSeen(rows)
+        }
         await pause()
       }
     } finally {
@@ -95,13 +112,17 @@ function watchHolders(connection: PostgresConnection, pid: number) {
   }
 }
 
-function locked(holders: Holder[], waitMs: number): AppError {
-  const who = holders.map(
-    ({ pid, user, program, since, doing }) =>
-      `process ${pid} of user ${user}${program ? ` (${program})` : ''}, ${doing || 'busy'}${since > 0 ? ` for ${formatDuration(since)}` : ''}`,
-  )
+function nameOf({ pid, user, program }: Holder): string {
+  return `process ${pid} of user ${user}${program ? ` (${program})` : ''}`
+}
+
+function locked(holders: Holder[], waitMs: number, what: string): AppError {
+  const who = holders.map((holder) => {
+    const { since, doing } = holder
+    return `${nameOf(holder)}, ${doing || 'busy'}${since > 0 ? ` for ${formatDuration(since)}` : ''}`
+  })
   const text = who.length > 0 ? `held by ${who.join('; ')}` : 'held by another session'
-  return new AppError('database-locked', `Tables of the live site were not free within ${waitMs / 1000} s: ${text}.`, {
+  return new AppError('database-locked', `${what} were not free within ${waitMs / 1000} s: ${text}.`, {
     hint: 'Wait until it has ended, or end it on the server (pg_terminate_backend), then run it again.',
     details: { holders },
   })

@@ -21,10 +21,15 @@ export interface LoadRequest {
   keepLiveAs: string | null
   signal: AbortSignal
   onProgress?: (progress: LoadProgress) => void
-  /** After everything was loaded and checked, right before COMMIT. An error here rolls everything back. */
-  beforeCommit?: (committing: Committing) => Promise<void>
+  /**
+   * After everything was loaded and checked, right before COMMIT, with the session that loaded it. An error here rolls
+   * everything back.
+   */
+  beforeCommit?: (committing: Committing, client: pg.Client) => Promise<void>
   /** Milliseconds to wait for locks on the live tables; default 10,000. */
   lockWaitMs?: number
+  /** Told who the load waits for, and null once it goes on. */
+  onLockWait?: (text: string | null) => void
 }
 
 export interface LoadProgress {
@@ -124,7 +129,7 @@ class Loader {
 
   /** Other sessions find the live schema under its name until COMMIT. */
   async #moveLiveAway(): Promise<void> {
-    const { schema, keepLiveAs, connection, lockWaitMs } = this.#request
+    const { schema, keepLiveAs, connection, lockWaitMs, onLockWait } = this.#request
     if (keepLiveAs === null) return
     const client = this.#client
     await withLockWait(
@@ -138,7 +143,7 @@ class Loader {
         await client.query('RELEASE SAVEPOINT try_locks')
         await client.query(`ALTER SCHEMA ${quoteIdentifier(schema)} RENAME TO ${quoteIdentifier(keepLiveAs)}`)
       },
-      lockWaitMs,
+      { waitMs: lockWaitMs, onWait: onLockWait },
     )
     this.#requireTransaction('moving the live schema away')
   }
@@ -184,7 +189,7 @@ class Loader {
   }
 
   async #finish(backend: Backend, liveOid: number | null, outside: OutsideGuard): Promise<void> {
-    const { keepLiveAs, connection, lockWaitMs, signal, beforeCommit } = this.#request
+    const { keepLiveAs, connection, lockWaitMs, onLockWait, signal, beforeCommit } = this.#request
     const client = this.#client
     this.#doing = 'checking constraints'
     this.#report()
@@ -195,11 +200,12 @@ class Loader {
     }
     // what others write right now belongs to the old data: they finish first
     if (keepLiveAs !== null) {
-      await withLockWait(client, connection, () => lockLiveTables(client, keepLiveAs), lockWaitMs)
+      const wait = { waitMs: lockWaitMs, onWait: onLockWait }
+      await withLockWait(client, connection, () => lockLiveTables(client, keepLiveAs), wait)
     }
     this.#requireTransaction('the whole dump')
     await outside.check()
-    await beforeCommit?.({ backend, liveOid })
+    await beforeCommit?.({ backend, liveOid }, client)
     signal.throwIfAborted()
     await this.#commit(backend, liveOid)
   }

@@ -22,6 +22,10 @@ const lineSchema = z.discriminatedUnion('type', [
     at: z.string(),
     /** The schema that is replaced by the same job; null: media only. */
     schema: z.string().nullable(),
+    /** The name under which that schema is kept; absent in older journals. */
+    keptSchema: z.string().nullable().optional(),
+    /** The job whose changes this one takes back. */
+    undoes: z.string().optional(),
   }),
   z.object({ type: z.literal('folder'), path }),
   z.object({ type: z.literal('add'), path, size: z.number(), seconds: z.number() }),
