@@ -77,7 +77,10 @@ export const backups = {
     output: startedSchema,
     effect: 'local',
   }),
-  /** Restores a backup into a scratch database and looks at it; a job whose result is `{ report }`. Default: the newest. */
+  /**
+   * Verifies a backup, restores it into a scratch database and looks at it; a job whose result is `{ repository, name,
+   * timestamp, report, proof }`. Default: the newest.
+   */
   'backups.drill': defineProcedure({
     input: z.strictObject({
       site: siteNameSchema,
@@ -87,6 +90,12 @@ export const backups = {
       passwords: z.array(z.string().max(1024)).max(20).default([]),
     }),
     output: startedSchema,
+    effect: 'local',
+  }),
+  /** Removes the scratch databases that failed drills kept. */
+  'backups.clearDrills': defineProcedure({
+    input: z.strictObject({}),
+    output: z.object({ removed: z.array(z.object({ folder: z.string(), bytes: z.number() })) }),
     effect: 'local',
   }),
   /** Keeps a copy of a backup in the vault, outside of the rotation; a job whose result is `{ name }`. */

@@ -10,11 +10,14 @@ export const drillCheckSchema = z.object({
 
 /** What restoring a backup into a scratch database showed. */
 export const drillReportSchema = z.object({
-  /** `failed`: at least one check failed. */
-  outcome: z.enum(['passed', 'failed']),
+  /**
+   * `failed`: at least one check failed. `unknown`: none did, but it can't be restored here, for want of an extension
+   * or of a newer PostgreSQL; nothing is said against the backup.
+   */
+  outcome: z.enum(['passed', 'failed', 'unknown']),
   startedAt: z.iso.datetime(),
-  /** Seconds from the first byte read to a database that answers: the measured recovery time. */
-  recoverySeconds: z.number(),
+  /** Seconds from the first byte read to a database that answers: the measured recovery time. null: it did not load. */
+  recoverySeconds: z.number().nullable(),
   /** Seconds of the whole drill, checks included. */
   seconds: z.number(),
   /** "PostgreSQL 18.4" */

@@ -24,6 +24,7 @@ export function backupsProcedures(context: EngineContext): Handlers<typeof area>
       jobId: (await startVerify(context, { ...request, level: level === 3 ? await beingBuilt() : level })).id,
     }),
     'backups.drill': beingBuilt,
+    'backups.clearDrills': beingBuilt,
     'backups.pin': beingBuilt,
     'backups.remove': beingBuilt,
     'backups.verifyFolder': async ({ level, ...request }) => ({

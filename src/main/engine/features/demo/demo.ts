@@ -11,6 +11,7 @@ import {
   stopCluster,
 } from '#engine/foundation/embedded-postgres/cluster.ts'
 import { reapClusters } from '#engine/foundation/embedded-postgres/reap.ts'
+import { folderBytes } from '#engine/foundation/files/folder-size.ts'
 import type { JobContext, JobHandle } from '#engine/foundation/jobs/types.ts'
 import type { DemoState } from '#shared/contract/demo.ts'
 import { AppError } from '#shared/errors.ts'
@@ -19,7 +20,6 @@ import type { JobKind } from '#shared/model/job.ts'
 import type { Site } from '#shared/model/site.ts'
 import { confirmation } from './confirmation.ts'
 import { SITE_NAME } from './content/site.ts'
-import { folderBytes } from './folder-size.ts'
 import { clearAway, makeDemo } from './make.ts'
 import { type DemoPlaces, demoPlaces, demoSite, isMade } from './places.ts'
 

@@ -1,7 +1,10 @@
 /** Restoring a backup onto its site: plan, run, undo. */
+export type { StatementFacts } from './allow-list/index.ts'
 export { gunzip } from './gunzip.ts'
 export { type LoadProgress, type LoadRequest, type LoadResult, loadDump } from './load.ts'
+export { readTar, type TarEntry } from './media/tar-reader.ts'
 export { undoMedia } from './media/undo-media.ts'
+export { type OpenPart, openPart, type PartFile } from './open-part.ts'
 export { type RestorePlanRequest, startRestorePlan } from './plan/make-plan.ts'
 export { planOf } from './plan/stored-plan.ts'
 export { recoverInterruptedRestores } from './recover.ts'

@@ -21,6 +21,8 @@ export interface LoadRequest {
   keepLiveAs: string | null
   signal: AbortSignal
   onProgress?: (progress: LoadProgress) => void
+  /** Told of each statement that is allowed, before it runs. */
+  beforeStatement?: (facts: StatementFacts) => Promise<void>
   /**
    * After everything was loaded and checked, right before COMMIT, with the session that loaded it. An error here rolls
    * everything back.
@@ -101,6 +103,7 @@ class Loader {
       signal.throwIfAborted()
       const facts = await checkStatement(item.text, this.#request.schema, item)
       this.#doing = facts.table ?? facts.name
+      await this.#request.beforeStatement?.(facts)
       if (item.kind === 'copy') await this.#copy(item, facts)
       else await this.#statement(item, facts)
     }

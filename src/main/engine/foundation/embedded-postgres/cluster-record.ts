@@ -10,7 +10,8 @@ const identitySchema = z.object({ pid: z.int().positive(), start: z.string().nul
 /** `cluster.json` in a cluster's folder: whose it is, where it runs. Written before anything else is made. */
 const clusterRecordSchema = z.object({
   version: z.literal(1),
-  purpose: z.enum(['demo', 'scratch']),
+  /** `kept`: a scratch cluster that is kept for somebody to look at; nothing but its maker removes it. */
+  purpose: z.enum(['demo', 'scratch', 'kept']),
   /** The program that made it start: 'window' or 'zbd'; stays when another adopts it. */
   startedBy: z.string(),
   owner: identitySchema,

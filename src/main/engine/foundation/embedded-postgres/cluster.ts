@@ -33,7 +33,7 @@ export interface Cluster {
 export interface StartOptions {
   /** The cluster's own folder (0700); made when it is not there. */
   folder: string
-  purpose: ClusterRecord['purpose']
+  purpose: 'demo' | 'scratch'
   /** 'window' or 'zbd'. */
   program: string
   signal?: AbortSignal
@@ -176,6 +176,13 @@ export async function stopCluster(folder: string): Promise<void> {
   const postmaster = await runningPostmaster(record)
   if (postmaster) await stopServer(postmaster, false)
   await writeClusterRecord(folder, { ...record, postmaster: null, port: null })
+}
+
+/** Stops a scratch cluster and keeps its data: when this program is gone, {@link reapClusters} leaves it alone. */
+export async function keepCluster(folder: string): Promise<void> {
+  await stopCluster(folder)
+  const record = await readClusterRecord(folder)
+  if (record) await writeClusterRecord(folder, { ...record, purpose: 'kept' })
 }
 
 /** Ends the cluster of a folder at once and removes it with its data. */
