@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 import { type Readable, Transform, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { createGzip } from 'node:zlib'
 import { createEncryptStream } from '#engine/features/encryption/index.ts'
+import { ParallelGzip } from '#engine/foundation/files/parallel-gzip.ts'
 import type { Workers } from '#engine/foundation/workers.ts'
 
 const CHUNK = 128 * 1024
@@ -30,13 +30,13 @@ export interface StoredPart {
 export async function writePart(source: Readable, file: FileHandle, options: PartOptions): Promise<StoredPart> {
   const { password, signal, workers } = options
   try {
-    const gzip = createGzip({ level: options.compression, chunkSize: CHUNK })
+    const gzip = new ParallelGzip(options.compression)
     const meter = new HashMeter()
     const disk = new FileSink(file)
     if (password === null) await pipeline(source, gzip, meter, disk, { signal })
     else await pipeline(source, gzip, createEncryptStream(password, { workers, signal }), meter, disk, { signal })
     await file.sync()
-    return { size: meter.size, hash: meter.digest(), plainSize: gzip.bytesWritten }
+    return { size: meter.size, hash: meter.digest(), plainSize: gzip.plainBytes }
   } finally {
     await file.close()
   }
