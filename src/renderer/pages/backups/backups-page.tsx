@@ -1,15 +1,16 @@
 import { Button, Drawer } from '@mantine/core'
-import { useMediaQuery } from '@mantine/hooks'
 import { IconAlertTriangle, IconLayoutSidebarRight } from '@tabler/icons-react'
 import { useState } from 'react'
 import { Badge } from '../../components/badge.tsx'
 import { FilterField, SegmentedFilter } from '../../components/filters.tsx'
 import { icon12, icon16 } from '../../components/icons.tsx'
+import { Columns, Main } from '../../components/pane.tsx'
 import { Empty, ErrorBox, Notice, SkeletonRows } from '../../components/states.tsx'
 import { Page, SiteTitle, ToolRow } from '../../layout/page.tsx'
 import { backUp } from '../../lib/back-up.ts'
 import { type BackupFilter, countBackups, filterBackups, joinBackups } from '../../lib/join-backups.ts'
 import { PROTECTION_WORD } from '../../lib/protection.ts'
+import { useNarrow } from '../../lib/use-narrow.ts'
 import { useBackups, useOverview } from '../../queries.ts'
 import { useJobList } from '../../stores/jobs.ts'
 import { BackUpButtons } from './back-up-buttons.tsx'
@@ -31,7 +32,7 @@ export function BackupsPage({ site }: { site: string }) {
   const [chosen, setChosen] = useState<string | null>(null)
   const [inspecting, setInspecting] = useState(true)
   const [drawer, setDrawer] = useState(false)
-  const narrow = useMediaQuery('(max-width: 999px)', window.innerWidth < 1000)
+  const narrow = useNarrow()
   const jobs = useJobList(site)
 
   const all = joinBackups(list.data?.backups ?? [])
@@ -51,8 +52,8 @@ export function BackupsPage({ site }: { site: string }) {
       subtitle={protection && <Badge tone={TONE[protection]}>{PROTECTION_WORD[protection]}</Badge>}
       actions={<BackUpButtons site={site} newest={all[0] ?? null} />}
     >
-      <div className={classes.columns}>
-        <div className={classes.main}>
+      <Columns>
+        <Main>
           <ToolRow
             right={
               <>
@@ -151,9 +152,9 @@ export function BackupsPage({ site }: { site: string }) {
               </Button>
             </Empty>
           )}
-        </div>
+        </Main>
         {!narrow && inspecting && inspector}
-      </div>
+      </Columns>
       {narrow && (
         <Drawer.Root opened={drawer && row !== null} onClose={() => setDrawer(false)} position="right" size={320}>
           <Drawer.Overlay />

@@ -8,6 +8,7 @@ import { KindBadge } from '../../components/badge.tsx'
 import { icon14, icon16, REPOSITORY_LABEL } from '../../components/icons.tsx'
 import { Spinner } from '../../components/progress.tsx'
 import { Proof } from '../../components/proof.tsx'
+import table from '../../components/table.module.css'
 import { type BackupCopy, type BackupRow, REPOSITORIES, whyKept } from '../../lib/join-backups.ts'
 import { useNow } from '../../stores/clock.ts'
 import classes from './backups.module.css'
@@ -74,7 +75,7 @@ export function BackupsTable(props: TableProps) {
   const after = virtualizer.getTotalSize() - (items[items.length - 1]?.end ?? 0)
   return (
     <div ref={scroller} className={classes.scroller}>
-      <table className={classes.table} aria-label="Backups" aria-rowcount={rows.length + 1}>
+      <table className={`${table.table} ${table.edged} ${classes.table}`} aria-label="Backups" aria-rowcount={rows.length + 1}>
         <thead>
           <tr>
             <th>Backup, why it is kept</th>
@@ -145,11 +146,12 @@ function Row(props: {
 }) {
   const { row, now, job } = props
   return (
-    <tr className={classes.row} aria-rowindex={props.index + 2} aria-current={props.selected || undefined}>
+    <tr className={`${table.row} ${classes.row}`} aria-rowindex={props.index + 2} aria-current={props.selected || undefined}>
       <td>
         <div className={classes.name}>
           <button
             type="button"
+            className={table.open}
             data-row={props.index}
             tabIndex={props.tabStop ? 0 : -1}
             title={row.name}
@@ -161,11 +163,11 @@ function Row(props: {
           </button>
           <KindBadge kind={row.kind} />
         </div>
-        <div className={classes.second}>{props.why}</div>
+        <div className={table.second}>{props.why}</div>
       </td>
       <td>
         <div>{formatMoment(row.timestamp)}</div>
-        <div className={classes.second}>{formatAge(row.timestamp, now)}</div>
+        <div className={table.second}>{formatAge(row.timestamp, now)}</div>
       </td>
       <td>
         <PartLine row={row} part="database" word="db" />
@@ -198,8 +200,8 @@ function RowProof({ row, now }: { row: BackupRow; now: Date }) {
 
 function PartLine({ row, part, word }: { row: BackupRow; part: 'database' | 'files'; word: string }) {
   const found = row.parts.find((candidate) => candidate.part === part)
-  const className = part === 'files' ? classes.second : undefined
-  if (!found) return <div className={classes.second}>no {part}</div>
+  const className = part === 'files' ? table.second : undefined
+  if (!found) return <div className={table.second}>no {part}</div>
   return (
     <div className={className}>
       {word} {found.size === null ? 'missing' : formatBytes(found.size)}

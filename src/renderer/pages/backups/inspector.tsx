@@ -1,23 +1,16 @@
 import { Button } from '@mantine/core'
-import {
-  IconAlertCircle,
-  IconCheck,
-  IconCircleDashed,
-  IconHelpCircle,
-  IconLock,
-  IconRestore,
-  IconShieldCheck,
-  IconX,
-} from '@tabler/icons-react'
+import { IconAlertCircle, IconLock, IconRestore, IconShieldCheck } from '@tabler/icons-react'
 import type { ReactNode } from 'react'
 import { formatBytes, formatDuration, formatMomentLong, formatNearMoment } from '#shared/format.ts'
-import type { LevelResult, RepositoryName } from '#shared/model/backup.ts'
+import type { RepositoryName } from '#shared/model/backup.ts'
 import { isJobActive, type Job } from '#shared/model/job.ts'
 import { KindBadge } from '../../components/badge.tsx'
+import { CheckList } from '../../components/check-list.tsx'
 import { icon14, icon16, REPOSITORY_LABEL } from '../../components/icons.tsx'
 import { CopyButton, Kbd } from '../../components/kbd.tsx'
+import { Pane, PaneSection } from '../../components/pane.tsx'
 import { type BackupRow, partWord, REPOSITORIES } from '../../lib/join-backups.ts'
-import { type LevelSummary, levelSummaries } from '../../lib/levels.ts'
+import { levelSummaries } from '../../lib/levels.ts'
 import { useNow } from '../../stores/clock.ts'
 import { planRestore, verifyBackup } from './actions.ts'
 import classes from './inspector.module.css'
@@ -27,24 +20,17 @@ export function Inspector({ site, row, jobs, onClose }: { site: string; row: Bac
   const now = useNow()
   const verifying = jobs.some((job) => job.kind === 'verify' && isJobActive(job) && job.title.split(/\s+/).includes(row.name))
   return (
-    <aside className={classes.inspector} aria-label={`Backup ${row.name}`}>
-      <header>
-        <div className={classes.title}>
-          <h2>{row.name}</h2>
-          <KindBadge kind={row.kind} />
-        </div>
-        <p>
-          {formatMomentLong(row.timestamp)} · {formatDuration((now.getTime() - new Date(row.timestamp).getTime()) / 1000)} ago
-        </p>
-        <button type="button" className={classes.close} aria-label="Close the inspector" onClick={onClose}>
-          <IconX {...icon16} />
-        </button>
-      </header>
+    <Pane
+      label={`Backup ${row.name}`}
+      title={row.name}
+      badge={<KindBadge kind={row.kind} />}
+      second={`${formatMomentLong(row.timestamp)} · ${formatDuration((now.getTime() - new Date(row.timestamp).getTime()) / 1000)} ago`}
+      close={{ label: 'Close the inspector', onClose }}
+    >
       <Problem site={site} row={row} verifying={verifying} />
       <Parts row={row} />
       <Verified row={row} />
-      <section>
-        <h3>Actions</h3>
+      <PaneSection title="Actions">
         <Action
           icon={<IconRestore {...icon16} />}
           label="Restore…"
@@ -60,8 +46,8 @@ export function Inspector({ site, row, jobs, onClose }: { site: string; row: Bac
           disabled={verifying}
           onRun={() => void verifyBackup(site, row)}
         />
-      </section>
-    </aside>
+      </PaneSection>
+    </Pane>
   )
 }
 
@@ -86,14 +72,15 @@ function Problem({ site, row, verifying }: { site: string; row: BackupRow; verif
 function Parts({ row }: { row: BackupRow }) {
   const mixed = new Set(row.parts.map((part) => part.isEncrypted)).size > 1
   return (
-    <section>
-      <h3>
-        Parts
-        <span>
+    <PaneSection
+      title="Parts"
+      aside={
+        <>
           {row.isEncrypted ? 'encrypted' : 'not encrypted'}
           {row.isEncrypted && <IconLock {...icon14} />}
-        </span>
-      </h3>
+        </>
+      }
+    >
       {row.parts.map((part) => (
         <div key={part.part} className={classes.part} title={part.file}>
           <span>
@@ -113,7 +100,7 @@ function Parts({ row }: { row: BackupRow }) {
           )}
         </div>
       ))}
-    </section>
+    </PaneSection>
   )
 }
 
@@ -132,28 +119,18 @@ function VerifiedCopy({ repository, row }: { repository: RepositoryName; row: Ba
   const now = useNow()
   const proof = row.copies[repository]?.entry.proof ?? null
   return (
-    <section>
-      <h3>
-        Verified <span>{REPOSITORY_LABEL[repository].toLowerCase()} copy</span>
-      </h3>
-      {levelSummaries(proof).map((level) => (
-        <div key={level.level} className={classes.level} data-outcome={level.outcome}>
-          <LevelIcon outcome={level.outcome} />
-          <span>
-            <b>{level.level}</b> {level.text}
-            {level.reason !== '' && <p data-selectable>{level.reason}</p>}
-          </span>
-          <i>{level.outcome === 'untried' ? 'not yet' : proof ? formatNearMoment(proof.verifiedAt, now) : ''}</i>
-        </div>
-      ))}
-    </section>
+    <PaneSection title="Verified" aside={`${REPOSITORY_LABEL[repository].toLowerCase()} copy`}>
+      <CheckList
+        stacked
+        checks={levelSummaries(proof).map(({ level, text, outcome, reason }) => ({
+          name: `${level} ${text}`,
+          outcome,
+          finding: reason,
+          end: outcome === 'untried' ? 'not yet' : proof ? formatNearMoment(proof.verifiedAt, now) : '',
+        }))}
+      />
+    </PaneSection>
   )
-}
-
-function LevelIcon({ outcome }: { outcome: LevelSummary['outcome'] | LevelResult['outcome'] }) {
-  if (outcome === 'passed') return <IconCheck {...icon14} />
-  if (outcome === 'failed') return <IconAlertCircle {...icon14} />
-  return outcome === 'unknown' ? <IconHelpCircle {...icon14} /> : <IconCircleDashed {...icon14} />
 }
 
 function Action(props: { icon: ReactNode; label: string; command: string; keys: string; disabled?: boolean; onRun(): void }) {

@@ -7,6 +7,7 @@ import { isJobActive, type Job } from '#shared/model/job.ts'
 import { call } from '../../bridge.ts'
 import { CopyButton } from '../../components/kbd.tsx'
 import { LogLines } from '../../components/log-lines.tsx'
+import { Pane } from '../../components/pane.tsx'
 import { ProgressBar } from '../../components/progress.tsx'
 import { ErrorBox, Notice } from '../../components/states.tsx'
 import { StepList } from '../../components/step-list.tsx'
@@ -21,70 +22,71 @@ const INTERRUPTED =
   'The program ended while this job ran: it was closed, killed, or the computer stopped. What it had not finished was put back or removed when the program started again; run it once more if it is still wanted.'
 
 /** One job: what it did, step by step, how it ended, and its log. Looking at a failure takes it out of the job bar. */
-export function JobDetail({ job }: { job: Job }) {
+export function JobDetail({ job, onClose }: { job: Job; onClose(): void }) {
   const now = useNow(1)
   const took = tookSeconds(job, now)
   useMarkSeen([job])
   return (
-    <div className={classes.detailBody}>
-      <h2>{job.title}</h2>
-      <dl>
-        <dt>State</dt>
-        <dd>
-          {STATE_WORD[job.state]}
-          {job.state === 'waiting' && job.question !== null ? `: ${job.question}` : ''}
-        </dd>
-        <dt>Kind</dt>
-        <dd>
-          {KIND_WORD[job.kind]}
-          {job.program === 'zbd' ? ', from the terminal' : ''}
-        </dd>
-        {job.site !== null && (
-          <>
-            <dt>Site</dt>
-            <dd>{job.site}</dd>
-          </>
-        )}
-        <dt>Started</dt>
-        <dd>{job.startedAt ? formatMomentLong(job.startedAt) : 'not yet'}</dd>
-        <dt>Took</dt>
-        <dd>{took === null ? '–' : formatDuration(took)}</dd>
-        <dt>Id</dt>
-        <dd className={classes.id}>
-          <code>{job.id}</code>
-          <CopyButton text={job.id} label="Copy the job's id" />
-        </dd>
-      </dl>
-      {isJobActive(job) && job.phase && (
-        <div className={classes.phase}>
-          <div>
-            <span>{phaseText(job.phase)}</span>
-            <span>{timeLeftText(job.phase)}</span>
+    <Pane label={job.title} width={400} narrowWidth={320} title={job.title} close={{ label: 'Close the job', onClose }}>
+      <div className={classes.detailBody}>
+        <dl>
+          <dt>State</dt>
+          <dd>
+            {STATE_WORD[job.state]}
+            {job.state === 'waiting' && job.question !== null ? `: ${job.question}` : ''}
+          </dd>
+          <dt>Kind</dt>
+          <dd>
+            {KIND_WORD[job.kind]}
+            {job.program === 'zbd' ? ', from the terminal' : ''}
+          </dd>
+          {job.site !== null && (
+            <>
+              <dt>Site</dt>
+              <dd>{job.site}</dd>
+            </>
+          )}
+          <dt>Started</dt>
+          <dd>{job.startedAt ? formatMomentLong(job.startedAt) : 'not yet'}</dd>
+          <dt>Took</dt>
+          <dd>{took === null ? '–' : formatDuration(took)}</dd>
+          <dt>Id</dt>
+          <dd className={classes.id}>
+            <code>{job.id}</code>
+            <CopyButton text={job.id} label="Copy the job's id" />
+          </dd>
+        </dl>
+        {isJobActive(job) && job.phase && (
+          <div className={classes.phase}>
+            <div>
+              <span>{phaseText(job.phase)}</span>
+              <span>{timeLeftText(job.phase)}</span>
+            </div>
+            <ProgressBar value={fraction(job.phase.done, job.phase.total)} label={job.title} />
           </div>
-          <ProgressBar value={fraction(job.phase.done, job.phase.total)} label={job.title} />
+        )}
+        {job.error && job.state !== 'cancelled' && <ErrorBox error={job.error} />}
+        {job.state === 'interrupted' && !job.error && (
+          <Notice tone="warn" title="Interrupted.">
+            {INTERRUPTED}
+          </Notice>
+        )}
+        {job.items.length > 0 && <StepList items={job.items} numbered={job.kind === 'restore'} />}
+        <div className={classes.buttons}>
+          {isJobActive(job) && (
+            <Button data-size="small" onClick={() => cancelJob(job)}>
+              Cancel this job
+            </Button>
+          )}
+          {job.kind === 'decrypt' && isJobActive(job) && (
+            <Button data-size="small" onClick={() => navigate({ page: 'decrypt' })}>
+              Show the files
+            </Button>
+          )}
         </div>
-      )}
-      {job.error && job.state !== 'cancelled' && <ErrorBox error={job.error} />}
-      {job.state === 'interrupted' && !job.error && (
-        <Notice tone="warn" title="Interrupted.">
-          {INTERRUPTED}
-        </Notice>
-      )}
-      {job.items.length > 0 && <StepList items={job.items} numbered={job.kind === 'restore'} />}
-      <div className={classes.buttons}>
-        {isJobActive(job) && (
-          <Button data-size="small" onClick={() => cancelJob(job)}>
-            Cancel this job
-          </Button>
-        )}
-        {job.kind === 'decrypt' && isJobActive(job) && (
-          <Button data-size="small" onClick={() => navigate({ page: 'decrypt' })}>
-            Show the files
-          </Button>
-        )}
+        <Log job={job} />
       </div>
-      <Log job={job} />
-    </div>
+    </Pane>
   )
 }
 

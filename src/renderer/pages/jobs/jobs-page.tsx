@@ -1,13 +1,13 @@
 import { Button } from '@mantine/core'
-import { IconX } from '@tabler/icons-react'
 import { useState } from 'react'
 import { formatDuration, formatMoment, formatNearMoment } from '#shared/format.ts'
 import { isJobActive, type Job } from '#shared/model/job.ts'
 import { SegmentedFilter } from '../../components/filters.tsx'
-import { icon16 } from '../../components/icons.tsx'
 import { JobStateIcon } from '../../components/job-state.tsx'
+import { Columns, Main, Scroll } from '../../components/pane.tsx'
 import { ProgressBar } from '../../components/progress.tsx'
 import { Empty, SkeletonRows } from '../../components/states.tsx'
+import table from '../../components/table.module.css'
 import { cancelJob } from '../../layout/job-bar.tsx'
 import { Page, SiteTitle, ToolRow } from '../../layout/page.tsx'
 import { fraction, KIND_WORD, outcomeText, STATE_WORD, tookSeconds } from '../../lib/jobs.ts'
@@ -37,8 +37,8 @@ export function JobsPage({ site, selected }: { site?: string; selected: string |
   const count = (name: JobFilter) => jobs.filter(FILTERS[name]).length
   return (
     <Page title={site === undefined ? 'All jobs' : <SiteTitle site={site} page="Jobs" />}>
-      <div className={classes.columns} data-detail={chosen !== null || undefined}>
-        <div className={classes.main}>
+      <Columns>
+        <Main>
           <ToolRow>
             <SegmentedFilter
               label="Jobs"
@@ -51,14 +51,18 @@ export function JobsPage({ site, selected }: { site?: string; selected: string |
               ]}
             />
           </ToolRow>
-          <div className={classes.scroll}>
+          <Scroll>
             {!loaded && (
               <div className={classes.loading}>
                 <SkeletonRows rows={6} height={48} label="Reading the jobs" />
               </div>
             )}
             {shown.length > 0 && (
-              <table className={classes.table}>
+              <table
+                className={`${table.table} ${table.edged} ${classes.table}`}
+                aria-label="Jobs"
+                data-detail={chosen !== null || undefined}
+              >
                 <thead>
                   <tr>
                     <th>Job</th>
@@ -92,17 +96,10 @@ export function JobsPage({ site, selected }: { site?: string; selected: string |
             {jobs.length > 0 && shown.length === 0 && (
               <Empty title={filter === 'active' ? 'No job is under way' : 'No job has failed'} />
             )}
-          </div>
-        </div>
-        {chosen && (
-          <aside className={classes.detail} aria-label={chosen.title}>
-            <button type="button" className={classes.close} aria-label="Close the job" onClick={() => navigate(at())}>
-              <IconX {...icon16} />
-            </button>
-            <JobDetail key={chosen.id} job={chosen} />
-          </aside>
-        )}
-      </div>
+          </Scroll>
+        </Main>
+        {chosen && <JobDetail key={chosen.id} job={chosen} onClose={() => navigate(at())} />}
+      </Columns>
     </Page>
   )
 }
@@ -111,13 +108,13 @@ function JobRow({ job, withSite, selected, onOpen }: { job: Job; withSite: boole
   const now = useNow(1)
   const took = tookSeconds(job, now)
   return (
-    <tr className={classes.row} data-state={job.state} aria-current={selected || undefined}>
+    <tr className={`${table.row} ${classes.row}`} data-state={job.state} aria-current={selected || undefined}>
       <td>
         <div className={classes.job}>
           <JobStateIcon job={job} />
           <div>
             <div className={classes.name}>
-              <button type="button" className={classes.open} onClick={onOpen}>
+              <button type="button" className={`${table.open} ${classes.open}`} onClick={onOpen}>
                 {job.title}
               </button>
               <span>
@@ -142,7 +139,13 @@ function JobRow({ job, withSite, selected, onOpen }: { job: Job; withSite: boole
       <td className={classes.colTook}>{took === null ? '–' : formatDuration(took)}</td>
       <td className={classes.colAction}>
         {isJobActive(job) && (
-          <Button data-size="inline" variant="subtle" aria-label={`Cancel ${job.title}`} onClick={() => cancelJob(job)}>
+          <Button
+            className={table.above}
+            data-size="inline"
+            variant="subtle"
+            aria-label={`Cancel ${job.title}`}
+            onClick={() => cancelJob(job)}
+          >
             Cancel
           </Button>
         )}

@@ -1,6 +1,7 @@
 import type { SiteStatus } from '#shared/contract/backups.ts'
 import { formatBytes, formatDuration, formatMoment, formatNearDay } from '#shared/format.ts'
 import { CopyButton } from '../../components/kbd.tsx'
+import { Pane, PaneSection } from '../../components/pane.tsx'
 import { Proof } from '../../components/proof.tsx'
 import { Sparkline } from '../../components/sparkline.tsx'
 import { type GlyphState, StateGlyph } from '../../components/state-glyph.tsx'
@@ -28,15 +29,14 @@ export function SiteFacts({ status }: { status: SiteStatus }) {
   const hasServer = useSite(status.site).data?.site.server !== undefined
   const age = newest ? (now.getTime() - new Date(newest.timestamp).getTime()) / 1000 : null
   return (
-    <aside className={classes.facts} aria-label={`Facts of ${status.site}`}>
-      <section>
-        <h2>Newest good backup</h2>
+    <Pane label={`Facts of ${status.site}`} narrowWidth={236}>
+      <PaneSection title="Newest good backup">
         {newest ? (
           <>
             <div className={classes.figure} data-state={ageState(age)}>
               {formatDuration(age ?? 0)}
             </div>
-            <p>
+            <p className={classes.small}>
               {newest.name} · {formatMoment(newest.timestamp)} UTC
             </p>
           </>
@@ -45,9 +45,8 @@ export function SiteFacts({ status }: { status: SiteStatus }) {
             {isKnown ? 'None' : 'Not known'}
           </div>
         )}
-      </section>
-      <section>
-        <h2>Copies</h2>
+      </PaneSection>
+      <PaneSection title="Copies">
         {(['vault', 'server'] as const).map((repository) => (
           <div key={repository} className={classes.fact} title={`${repository} ${COPY_WORD[status.copies[repository]]}`}>
             <StateGlyph state={COPY_GLYPH[status.copies[repository]]} size={10} />
@@ -55,29 +54,26 @@ export function SiteFacts({ status }: { status: SiteStatus }) {
             <i>{repository === 'server' && !hasServer ? 'not set up' : COPY_SHORT[status.copies[repository]]}</i>
           </div>
         ))}
-      </section>
-      <section>
-        <h2>Proof</h2>
+      </PaneSection>
+      <PaneSection title="Proof">
         <Proof
           level={status.proof.at === null ? null : status.proof.level}
           second={status.proof.at === null ? 'not verified' : `verified ${formatNearDay(status.proof.at, now)}`}
         />
-      </section>
-      <section>
-        <h2>Encryption</h2>
-        <p className={status.encryption === 'plain' || status.encryption === 'mixed' ? classes.warn : undefined}>
+      </PaneSection>
+      <PaneSection title="Encryption">
+        <p className={status.encryption === 'plain' || status.encryption === 'mixed' ? classes.warn : classes.small}>
           {isKnown ? ENCRYPTION_TEXT[status.encryption] : 'Not known'}
         </p>
-      </section>
-      <section>
-        <h2>Size</h2>
+      </PaneSection>
+      <PaneSection title="Size">
         <div className={classes.sizeLine}>
           <span>{newest ? formatBytes(newest.bytes) : '–'}</span>
           <Sparkline sizes={status.sizes} />
         </div>
-      </section>
+      </PaneSection>
       <Places site={status.site} />
-    </aside>
+    </Pane>
   )
 }
 
@@ -91,8 +87,7 @@ function Places({ site }: { site: string }) {
     { label: 'Vault', text: view.vaultPath },
   ]
   return (
-    <section>
-      <h2>Places</h2>
+    <PaneSection title="Places">
       {places.map((place) => (
         <div key={place.label} className={classes.place}>
           <span>{place.label}</span>
@@ -102,6 +97,6 @@ function Places({ site }: { site: string }) {
           <CopyButton text={place.text} label={`Copy the place of the ${place.label.toLowerCase()}`} />
         </div>
       ))}
-    </section>
+    </PaneSection>
   )
 }

@@ -4,6 +4,7 @@ import type { Night, SiteStatus } from '#shared/contract/backups.ts'
 import { Badge } from '../../components/badge.tsx'
 import { icon16 } from '../../components/icons.tsx'
 import { NightsStrip } from '../../components/nights-strip.tsx'
+import { Columns, Scroll } from '../../components/pane.tsx'
 import { glyphOf, StateGlyph } from '../../components/state-glyph.tsx'
 import { Empty, ErrorBox, SkeletonRows } from '../../components/states.tsx'
 import { Page, Section, SiteTitle } from '../../layout/page.tsx'
@@ -38,8 +39,8 @@ export function SiteOverviewPage({ site }: { site: string }) {
         </Button>
       }
     >
-      <div className={classes.columns}>
-        <div className={classes.left}>
+      <Columns>
+        <Scroll padded>
           <Problems problems={problems.filter((problem) => problem.file.includes(site))} />
           {overview.error && (
             <ErrorBox title="The state of this site could not be read." error={overview.error} onRetry={() => void checkNow()} />
@@ -53,9 +54,9 @@ export function SiteOverviewPage({ site }: { site: string }) {
           )}
           {status && <RecentBackups site={site} />}
           {status && <RecentJobs site={site} />}
-        </div>
+        </Scroll>
         {status && <SiteFacts status={status} />}
-      </div>
+      </Columns>
     </Page>
   )
 }

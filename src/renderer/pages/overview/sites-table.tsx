@@ -9,6 +9,7 @@ import { NightsStrip } from '../../components/nights-strip.tsx'
 import { Proof } from '../../components/proof.tsx'
 import { Sparkline } from '../../components/sparkline.tsx'
 import { glyphOf, StateGlyph } from '../../components/state-glyph.tsx'
+import table from '../../components/table.module.css'
 import { backUp } from '../../lib/back-up.ts'
 import { ageState, PROTECTION_WORD } from '../../lib/protection.ts'
 import { useNow } from '../../stores/clock.ts'
@@ -30,7 +31,7 @@ export function SitesTable({ trouble, quiet }: { trouble: readonly SiteStatus[];
     { title: quiet.every((status) => status.protection === 'protected') ? 'Protected' : 'Others', sites: quiet },
   ].filter((group) => group.sites.length > 0)
   return (
-    <table className={classes.table}>
+    <table className={`${table.table} ${classes.table}`} aria-label="Sites">
       <thead>
         <tr>
           <th>Site and protection</th>
@@ -76,7 +77,7 @@ function SiteRow({ status }: { status: SiteStatus }) {
   const { newest, protection } = status
   const age = newest ? (now.getTime() - new Date(newest.timestamp).getTime()) / 1000 : null
   return (
-    <tr className={classes.row} data-protection={protection}>
+    <tr className={`${table.row} ${classes.row}`} data-protection={protection}>
       <td>
         <div className={classes.site}>
           <StateGlyph state={glyphOf(protection)} label={PROTECTION_WORD[protection]} />
@@ -84,7 +85,7 @@ function SiteRow({ status }: { status: SiteStatus }) {
             <div className={classes.name}>
               <button
                 type="button"
-                className={classes.open}
+                className={table.open}
                 onClick={() => navigate({ page: 'site', site: status.site, tab: 'overview' })}
               >
                 {status.site}
@@ -102,7 +103,7 @@ function SiteRow({ status }: { status: SiteStatus }) {
             <div className={classes.age} data-state={ageState(age)}>
               {formatDuration(age ?? 0)}
             </div>
-            <div className={classes.second}>{formatNearMoment(newest.timestamp, now)}</div>
+            <div className={table.second}>{formatNearMoment(newest.timestamp, now)}</div>
           </>
         ) : (
           <div className={classes.age} data-state="bad">
@@ -111,7 +112,9 @@ function SiteRow({ status }: { status: SiteStatus }) {
         )}
       </td>
       <td className={classes.colNights}>
-        <NightsStrip nights={status.nights} />
+        <div className={table.above}>
+          <NightsStrip nights={status.nights} />
+        </div>
       </td>
       <td className={classes.colSize}>
         <Sparkline sizes={status.sizes} />
@@ -134,7 +137,12 @@ function SiteRow({ status }: { status: SiteStatus }) {
       </td>
       <td className={classes.colAction}>
         {protection === 'unprotected' && (
-          <Button data-size="small" onClick={() => void backUp(status.site, 'vault')} aria-label={`Back up ${status.site} now`}>
+          <Button
+            className={table.above}
+            data-size="small"
+            onClick={() => void backUp(status.site, 'vault')}
+            aria-label={`Back up ${status.site} now`}
+          >
             Back up now
           </Button>
         )}
@@ -166,7 +174,7 @@ const LOCK_TEXT: Record<SiteStatus['encryption'], string> = {
 
 function Lock({ encryption }: { encryption: SiteStatus['encryption'] }) {
   const Icon = encryption === 'encrypted' ? IconLock : IconLockOpen
-  if (encryption === 'none') return <span className={classes.second}>–</span>
+  if (encryption === 'none') return <span className={table.second}>–</span>
   return (
     <span
       className={classes.lock}

@@ -1,9 +1,11 @@
 import { Button } from '@mantine/core'
-import { IconAlertCircle, IconAlertTriangle, IconArrowRight, IconCheck } from '@tabler/icons-react'
+import { IconArrowRight } from '@tabler/icons-react'
 import { useState } from 'react'
 import { formatBytes, formatCount, formatPlural } from '#shared/format.ts'
 import type { PlanCheck, RestorePlan } from '#shared/model/plan.ts'
+import { CheckList } from '../../components/check-list.tsx'
 import { icon14 } from '../../components/icons.tsx'
+import shared from '../../components/table.module.css'
 import { differenceText, splitTables, TABLE_WORD } from '../../lib/plan-tables.ts'
 import classes from './restore.module.css'
 
@@ -14,7 +16,7 @@ export function Tables({ title, tables, kept }: { title: string; tables: Restore
   return (
     <section className={classes.section}>
       <h2>{title}</h2>
-      <table className={classes.tables}>
+      <table className={`${shared.table} ${classes.tables}`}>
         <thead>
           <tr>
             <th>Table</th>
@@ -83,7 +85,7 @@ export function ConfigFiles({ files }: { files: NonNullable<RestorePlan['config'
       <h2>
         Configuration and security <span>{formatPlural(files.length, 'file')}</span>
       </h2>
-      <table className={classes.tables}>
+      <table className={`${shared.table} ${classes.tables}`}>
         <thead>
           <tr>
             <th>File</th>
@@ -121,17 +123,7 @@ export function Checks({ checks }: { checks: readonly PlanCheck[] }) {
       <h2>
         Checks <span>{summary.join(', ')}</span>
       </h2>
-      <ul className={classes.checks}>
-        {checks.map((check) => (
-          <li key={check.name} data-outcome={check.outcome}>
-            {check.outcome === 'passed' && <IconCheck {...icon14} />}
-            {check.outcome === 'warning' && <IconAlertTriangle {...icon14} />}
-            {check.outcome === 'failed' && <IconAlertCircle {...icon14} />}
-            <b>{check.name}</b>
-            <span data-selectable>{check.finding}</span>
-          </li>
-        ))}
-      </ul>
+      <CheckList checks={checks} />
     </section>
   )
 }

@@ -1,10 +1,11 @@
 import { Button } from '@mantine/core'
-import { IconChevronRight, IconX } from '@tabler/icons-react'
+import { IconChevronRight } from '@tabler/icons-react'
 import { type ReactNode, useEffect } from 'react'
 import type { Job } from '#shared/model/job.ts'
 import { Badge } from '../../components/badge.tsx'
 import { icon16 } from '../../components/icons.tsx'
 import { CommandLine } from '../../components/kbd.tsx'
+import { CloseButton } from '../../components/pane.tsx'
 import { ProgressBar } from '../../components/progress.tsx'
 import { SkeletonRows } from '../../components/states.tsx'
 import { fraction, phaseText } from '../../lib/jobs.ts'
@@ -39,14 +40,9 @@ export function PlanHeader({ site, tab, words, run }: { site: string; tab: SiteP
       {tab === 'backups' && <Crumb onClick={back}>Backups</Crumb>}
       <h1>{words.title}</h1>
       <StateBadge run={run} words={words} />
-      <button
-        type="button"
-        className={classes.close}
-        aria-label={run.job ? 'Close this page; the work goes on' : 'Close the plan'}
-        onClick={back}
-      >
-        <IconX {...icon16} />
-      </button>
+      <span className={classes.close}>
+        <CloseButton label={run.job ? 'Close this page; the work goes on' : 'Close the plan'} onClick={back} />
+      </span>
     </header>
   )
 }

@@ -1,6 +1,8 @@
+import type { ReactNode } from 'react'
 import type { AppError } from '#shared/errors.ts'
 import { formatDuration, formatMomentLong } from '#shared/format.ts'
 import type { RestorePlan } from '#shared/model/plan.ts'
+import { Columns, Pane, PaneSection, Scroll } from '../../components/pane.tsx'
 import { ErrorBox, Notice } from '../../components/states.tsx'
 import { StepList } from '../../components/step-list.tsx'
 import type { RestoreOptions } from '../../lib/use-restore.ts'
@@ -21,8 +23,8 @@ export function PlanView(props: {
   const { plan, options, busy, onChange } = props
   const choice = { plan, options, busy, onChange }
   return (
-    <div className={classes.columns} aria-busy={busy}>
-      <div className={classes.left}>
+    <Columns busy={busy}>
+      <Scroll padded>
         {props.error && (
           <div className={classes.box}>
             <ErrorBox error={props.error} onRetry={() => onChange({})} />
@@ -46,16 +48,11 @@ export function PlanView(props: {
         {plan.media && plan.parts.includes('files') && <Media media={plan.media} />}
         {plan.config && plan.config.length > 0 && <ConfigFiles files={plan.config} />}
         <Checks checks={plan.checks} />
-      </div>
-      <aside className={classes.right} aria-label="Way back and steps">
-        <h2>Way back</h2>
+      </Scroll>
+      <WayBackPane plan={plan} source={plan.from}>
         <SafetyBackupOption {...choice} />
-        <WayBack sentences={plan.wayBack} />
-        <h2>Steps</h2>
-        <Steps steps={plan.steps} />
-        <p className={classes.source}>{plan.from}</p>
-      </aside>
-    </div>
+      </WayBackPane>
+    </Columns>
   )
 }
 
@@ -69,24 +66,33 @@ export function NotConfirmed() {
   )
 }
 
-export function WayBack({ sentences }: { sentences: readonly string[] }) {
+/** Beside a plan: what can be undone and how, and the steps. `children` stands above the sentences. */
+export function WayBackPane(props: {
+  plan: { wayBack: readonly string[]; steps?: RestorePlan['steps'] }
+  source?: string
+  children?: ReactNode
+}) {
+  const { wayBack, steps } = props.plan
   return (
-    <ul className={classes.wayBack}>
-      {sentences.map((sentence) => (
-        <li key={sentence} data-selectable>
-          {sentence}
-        </li>
-      ))}
-    </ul>
-  )
-}
-
-export function Steps({ steps }: { steps: RestorePlan['steps'] }) {
-  return (
-    <>
-      <StepList items={steps.map((step) => ({ ...step, state: 'waiting', done: 0, total: null }))} />
-      <p className={classes.stops}>If a step fails, the run stops there and says what is as it was.</p>
-    </>
+    <Pane label={steps ? 'Way back and steps' : 'Way back'} width={340} narrowWidth={264}>
+      <PaneSection title="Way back">
+        {props.children}
+        <ul className={classes.wayBack}>
+          {wayBack.map((sentence) => (
+            <li key={sentence} data-selectable>
+              {sentence}
+            </li>
+          ))}
+        </ul>
+      </PaneSection>
+      {steps && (
+        <PaneSection title="Steps">
+          <StepList items={steps.map((step) => ({ ...step, state: 'waiting', done: 0, total: null }))} />
+          <p className={classes.stops}>If a step fails, the run stops there and says what is as it was.</p>
+          {props.source !== undefined && <p className={classes.source}>{props.source}</p>}
+        </PaneSection>
+      )}
+    </Pane>
   )
 }
 

@@ -8,6 +8,7 @@ import { isJobActive, type Job } from '#shared/model/job.ts'
 import type { PlanStep } from '#shared/model/plan.ts'
 import { call } from '../../bridge.ts'
 import { LogLines } from '../../components/log-lines.tsx'
+import { Columns, Scroll } from '../../components/pane.tsx'
 import { ProgressBar } from '../../components/progress.tsx'
 import { ErrorBox, Notice } from '../../components/states.tsx'
 import { StepList } from '../../components/step-list.tsx'
@@ -15,7 +16,7 @@ import { cancelJob } from '../../layout/job-bar.tsx'
 import { fraction, phaseText, timeLeftText, tookSeconds } from '../../lib/jobs.ts'
 import { useMarkSeen } from '../../lib/use-mark-seen.ts'
 import { useNow } from '../../stores/clock.ts'
-import { WayBack } from './plan-view.tsx'
+import { WayBackPane } from './plan-view.tsx'
 import classes from './restore.module.css'
 
 /** What is said of one kind of run. */
@@ -50,8 +51,8 @@ export function RunView(props: {
       : (plan?.steps ?? []).map((step) => ({ ...step, state: 'waiting' as const, done: 0, total: null }))
   return (
     <>
-      <div className={classes.columns}>
-        <div className={classes.left}>
+      <Columns>
+        <Scroll padded>
           {active ? (
             <p className={classes.effect}>
               {words.doing} {took === null ? 'Waiting for its turn.' : `${formatDuration(took)} so far.`}
@@ -69,14 +70,9 @@ export function RunView(props: {
           )}
           <StepList items={items} />
           <Journal job={job} />
-        </div>
-        {plan && (
-          <aside className={classes.right} aria-label="Way back">
-            <h2>Way back</h2>
-            <WayBack sentences={plan.wayBack} />
-          </aside>
-        )}
-      </div>
+        </Scroll>
+        {plan && <WayBackPane plan={{ wayBack: plan.wayBack }} />}
+      </Columns>
       <footer className={classes.footer}>
         {active ? (
           <Button onClick={() => cancelJob(job)}>{words.cancel}</Button>

@@ -2,6 +2,7 @@ import type { AppError } from '#shared/errors.ts'
 import { formatBytes, formatDuration, formatMomentLong, formatPlural } from '#shared/format.ts'
 import type { Job } from '#shared/model/job.ts'
 import type { WayBackPlan } from '#shared/model/plan.ts'
+import { Columns, Scroll } from '../../components/pane.tsx'
 import { ErrorBox, Notice } from '../../components/states.tsx'
 import { tookSeconds } from '../../lib/jobs.ts'
 import { useMarkSeen } from '../../lib/use-mark-seen.ts'
@@ -9,7 +10,7 @@ import { useWayBack, type WayBackTarget } from '../../lib/use-way-back.ts'
 import { navigate } from '../../stores/ui.ts'
 import { Checks, Tables, whyNotRunnable } from './plan-changes.tsx'
 import { MakingPlan, PlanFooter, PlanHeader, type PlanWords } from './plan-frame.tsx'
-import { NotConfirmed, Steps, WayBack } from './plan-view.tsx'
+import { NotConfirmed, WayBackPane } from './plan-view.tsx'
 import classes from './restore.module.css'
 import { RunView, type RunWords } from './run-view.tsx'
 
@@ -50,8 +51,8 @@ export function WayBackPage(target: WayBackTarget) {
 function WayBackPlanView(props: { plan: WayBackPlan; error: AppError | null; notConfirmed: boolean; onRetry(): void }) {
   const { plan } = props
   return (
-    <div className={classes.columns}>
-      <div className={classes.left}>
+    <Columns>
+      <Scroll padded>
         {props.error && (
           <div className={classes.box}>
             <ErrorBox error={props.error} onRetry={props.onRetry} />
@@ -69,14 +70,9 @@ function WayBackPlanView(props: { plan: WayBackPlan; error: AppError | null; not
         <Effect plan={plan} />
         {plan.tables.length > 0 && <Tables title="What is replaced" tables={plan.tables} kept={plan.keptSchema} />}
         <Checks checks={plan.checks} />
-      </div>
-      <aside className={classes.right} aria-label="Way back and steps">
-        <h2>Way back</h2>
-        <WayBack sentences={plan.wayBack} />
-        <h2>Steps</h2>
-        <Steps steps={plan.steps} />
-      </aside>
-    </div>
+      </Scroll>
+      <WayBackPane plan={plan} />
+    </Columns>
   )
 }
 
