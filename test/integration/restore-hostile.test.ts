@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { gunzip } from '#engine/features/restore/gunzip.ts'
 import { connectPostgres } from '#engine/foundation/connections/postgres.ts'
+import { gunzip } from '#engine/foundation/content/gunzip.ts'
 import { AppError } from '#shared/errors.ts'
 import { layOutServerFolder, loadFixtureDatabase, type ServerFolder, siteInput } from '#test/support/backup-site.ts'
 import { openTestContext, type TestContext } from '#test/support/engine-context.ts'
@@ -279,7 +279,7 @@ describe.skipIf(!hasFixtures)('dumps that must not be loaded', () => {
     ['no gzip', () => Buffer.from(good, 'latin1')],
   ])('gzip with %s', async (_name, damage) => {
     const damaged = damage(await readFile(fixture('testsite-full.sql.gz')))
-    const error = await fails(load(postgres, 'live', gunzip(Readable.from([damaged]), 'x.sql.gz')))
+    const error = await fails(load(postgres, 'live', gunzip(Readable.from([damaged]))))
     expect(error?.code).toMatch(/^(gzip-damaged|dump-cut|script-.*|statement-.*)$/)
     await putBackup(server.backupDir, { database: damaged, files: media })
     const plan = await makePlan(test.context)

@@ -6,16 +6,11 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import {
-  gunzip,
-  type RestoreResult,
-  recoverInterruptedRestores,
-  startRestore,
-  undoMedia,
-} from '#engine/features/restore/index.ts'
+import { type RestoreResult, recoverInterruptedRestores, startRestore, undoMedia } from '#engine/features/restore/index.ts'
 import { readLiveOid } from '#engine/features/restore/live.ts'
 import { restoreMedia } from '#engine/features/restore/media/restore-media.ts'
 import { appendToUndoJournal } from '#engine/features/restore/media/undo-journal.ts'
+import { gunzip } from '#engine/foundation/content/gunzip.ts'
 import { layOutServerFolder, type ServerFolder, siteInput } from '#test/support/backup-site.ts'
 import { pgDumpEntries } from '#test/support/dump.ts'
 import { openTestContext, type TestContext } from '#test/support/engine-context.ts'
@@ -252,7 +247,7 @@ describe.skipIf(!hasFixtures)('restoring a site', () => {
       ['job-old', liveOid],
       ['job-new', (liveOid ?? 0) + 1],
     ] as const) {
-      const tar = gunzip(createReadStream(fixture('backups', '1-plain-full', 'testsite-1.tar.gz')), 'media')
+      const tar = gunzip(createReadStream(fixture('backups', '1-plain-full', 'testsite-1.tar.gz')))
       const signal = new AbortController().signal
       await restoreMedia({ tar, filesDir, jobId: job, site: 'testsite', schema: 'testsite', signal })
       const tree = await treeOf(server.archiveDir)

@@ -1,14 +1,14 @@
 import { createReadStream } from 'node:fs'
 import { Readable } from 'node:stream'
-import { gunzip } from '#engine/features/restore/gunzip.ts'
 import { type LoadRequest, loadDump } from '#engine/features/restore/load.ts'
+import { gunzip } from '#engine/foundation/content/gunzip.ts'
 import type { Postgres15 } from './postgres.ts'
 
 export const KEPT = 'testsite_before_20261123094200'
 
 /** The plain bytes of a stored dump. */
 export function unpackedDump(file: string): AsyncGenerator<Buffer> {
-  return gunzip(createReadStream(file), file)
+  return gunzip(createReadStream(file))
 }
 
 /** Loads a script onto a database of the tests, as the role that a site has. */

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { type FileHandle, open, rm, stat, statfs } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
+import { GzipProblem, gunzip } from '#engine/foundation/content/gunzip.ts'
 import type { Workers } from '#engine/foundation/workers.ts'
 import { AppError, cancelledError, toAppError } from '#shared/errors.ts'
 import { formatBytes } from '#shared/format.ts'
 import { decryptContentStream, noPasswordFits } from './decrypt-stream.ts'
-import { GzipCheck } from './gzip-check.ts'
 import { ENC_HEADER_BYTES, type EncHeader, type EncKey, readEncHeader, unlockEnc } from './header.ts'
 import {
   assertOutputFree,
@@ -153,24 +153,29 @@ async function writeContent(
   handle: FileHandle,
 ): Promise<{ size: number; verified: DecryptedFile['verified'] }> {
   const { file, key, output, workers, signal, onProgress } = work
-  const check = /\.gz$/i.test(output) ? new GzipCheck() : null
+  const isGzip = /\.gz$/i.test(output)
   const reader = await open(file.path, 'r')
-  try {
+  let size = 0
+  async function* written(): AsyncGenerator<Buffer, void, void> {
     const source = reader.createReadStream({ start: ENC_HEADER_BYTES, highWaterMark: READ_BYTES, autoClose: false })
     onProgress?.(ENC_HEADER_BYTES)
-    let size = 0
     for await (const chunk of decryptContentStream(source, file.header, key, { workers, signal }) as AsyncIterable<Buffer>) {
-      const [problem] = await Promise.all([check?.write(chunk), writeAll(handle, chunk)])
-      if (problem) throw contentDamaged(file, problem)
+      await writeAll(handle, chunk)
       size += chunk.length
       onProgress?.(chunk.length)
+      yield chunk
     }
-    await assertUnchanged(file, size)
-    const problem = await check?.end()
-    if (problem) throw contentDamaged(file, problem)
-    return { size, verified: check ? 'gzip-ok' : 'not-gzip' }
+  }
+  try {
+    for await (const _ of isGzip ? gunzip(written(), signal) : written());
+    await assertUnchanged(file)
+    if (size !== file.size - ENC_HEADER_BYTES) throw changedWhileReading(file)
+    return { size, verified: isGzip ? 'gzip-ok' : 'not-gzip' }
+  } catch (error) {
+    if (!(error instanceof GzipProblem)) throw error
+    await assertUnchanged(file)
+    throw contentDamaged(file, error.clause)
   } finally {
-    check?.destroy()
     await reader.close()
   }
 }
@@ -182,10 +187,12 @@ async function writeAll(handle: FileHandle, chunk: Buffer): Promise<void> {
   }
 }
 
-async function assertUnchanged(file: EncFile, plainSize: number): Promise<void> {
-  const now = await plainFileFacts(file.path)
-  if (now.version === file.version && plainSize === file.size - ENC_HEADER_BYTES) return
-  throw new AppError('changed-while-reading', `${basename(file.path)} changed while it was read. Nothing was written.`, {
+async function assertUnchanged(file: EncFile): Promise<void> {
+  if ((await plainFileFacts(file.path)).version !== file.version) throw changedWhileReading(file)
+}
+
+function changedWhileReading(file: EncFile): AppError {
+  return new AppError('changed-while-reading', `${basename(file.path)} changed while it was read. Nothing was written.`, {
     hint: 'It may still be being copied or made. Try again when it is complete.',
     details: { path: file.path },
   })

@@ -1,14 +1,11 @@
 import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { decryptStream } from '#engine/features/encryption/index.ts'
+import { contentProblem, readToEnd } from '#engine/foundation/content/read-to-end.ts'
 import type { Repository } from '#engine/foundation/repository/types.ts'
 import type { Workers } from '#engine/foundation/workers.ts'
 import { AppError } from '#shared/errors.ts'
 import type { PartKind } from '#shared/model/backup.ts'
-import { type ContentCheck, ContentProblem } from './content-problem.ts'
-import { DumpCheck } from './dump-check.ts'
-import { GunzipReader } from './gunzip-reader.ts'
-import { TarWalk } from './tar-walk.ts'
 
 const CHUNK_BYTES = 256 * 1024
 
@@ -106,22 +103,29 @@ async function readContent(
   { unpack, part, signal }: ReadPartOptions,
   onChunk: (chunk: Buffer) => void,
 ): Promise<PartReading['content']> {
-  const reader = unpack ? new GunzipReader(checkFor(part)) : null
-  try {
-    for await (const chunk of source) {
-      signal?.throwIfAborted()
-      onChunk(chunk)
-      await reader?.write(chunk)
+  let failure: unknown = null
+  async function* counted(): AsyncGenerator<Buffer, void, void> {
+    try {
+      for await (const chunk of source as AsyncIterable<Buffer>) {
+        signal?.throwIfAborted()
+        onChunk(chunk)
+        yield chunk
+      }
+    } catch (error) {
+      failure = error
+      throw error
     }
-    return reader ? { finding: await reader.end() } : null
-  } catch (error) {
-    if (error instanceof ContentProblem) return { problem: error.message }
-    throw error
-  } finally {
-    reader?.destroy()
   }
-}
-
-function checkFor(part: PartKind): ContentCheck {
-  return part === 'database' ? new DumpCheck() : new TarWalk()
+  const chunks = counted()
+  let problem: string | null = null
+  try {
+    // whoever finds a problem leaves, but a hash is of all bytes
+    if (unpack) return { finding: await readToEnd({ [Symbol.asyncIterator]: () => ({ next: () => chunks.next() }) }, part) }
+  } catch (error) {
+    problem = contentProblem(error)
+    if (problem === null) throw error
+  }
+  for await (const _ of chunks);
+  if (failure) throw failure
+  return problem === null ? null : { problem }
 }

@@ -1,6 +1,5 @@
 /** Restoring a backup onto its site: plan, run, undo. */
 export type { StatementFacts } from './allow-list/index.ts'
-export { gunzip } from './gunzip.ts'
 export { type LoadProgress, type LoadRequest, type LoadResult, loadDump } from './load.ts'
 export { readTar, type TarEntry } from './media/tar-reader.ts'
 export { undoMedia } from './media/undo-media.ts'

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { decryptStream } from '#engine/features/encryption/index.ts'
+import { GzipProblem, gunzip } from '#engine/foundation/content/gunzip.ts'
 import type { Repository } from '#engine/foundation/repository/types.ts'
 import type { Workers } from '#engine/foundation/workers.ts'
 import { AppError } from '#shared/errors.ts'
-import { gunzip } from './gunzip.ts'
 
 const CHUNK_BYTES = 256 * 1024
 
@@ -74,9 +74,11 @@ export async function openPart(options: OpenPartOptions): Promise<OpenPart> {
   }
   async function* content(): AsyncGenerator<Buffer, void, void> {
     try {
-      yield* gunzip(tapped(packed), part.file)
+      yield* gunzip(tapped(packed), signal)
       results.stored = stored.digest('hex')
       results.decrypted = decrypted?.digest('hex') ?? null
+    } catch (error) {
+      throw error instanceof GzipProblem ? new GzipProblem(error.fault, part.file) : error
     } finally {
       source.destroy()
     }

@@ -15,7 +15,7 @@ import { temporaryFolder } from '#test/support/home.ts'
 
 const run = promisify(execFile)
 const DUMP = Buffer.concat([
-  Buffer.from('CREATE SCHEMA "s";\n'),
+  Buffer.from('--\n-- PostgreSQL database dump\n--\n\nCREATE SCHEMA "s";\n'),
   Buffer.from(randomBytes(300_000).toString('hex')),
   Buffer.from('\n--\n-- PostgreSQL database dump complete\n--\n\n'),
 ])
@@ -97,16 +97,16 @@ describe('checkPart', () => {
   })
 
   it('finds a dump without its last line, and an archive without its end', async () => {
-    await expect(check(await store(DUMP.subarray(0, -30)))).rejects.toThrow('its last line is missing')
+    await expect(check(await store(DUMP.subarray(0, -30)))).rejects.toThrow('the dump is cut')
     path = join(folder, 'b.part')
     await writeFile(join(folder, 'x'), randomBytes(5000))
     const { stdout: tar } = await run('tar', ['-C', folder, '-c', './x'], { encoding: 'buffer' })
     await check(await store(tar), 'files')
     for (const [length, reason] of [
-      [512 + 4096, 'no end'],
-      [512 + 5120, 'no end'],
-      [512 + 5120 + 512, 'no end'],
-      [700, 'no end'],
+      [512 + 4096, 'the archive is cut'],
+      [512 + 5120, 'the archive is cut'],
+      [512 + 5120 + 512, 'the archive is cut'],
+      [700, 'the archive is cut'],
     ] as const) {
       path = join(folder, `cut-${length}.part`)
       await expect(check(await store(tar.subarray(0, length)), 'files')).rejects.toThrow(reason)

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdir, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { TarWalk } from '#engine/features/proof/tar-walk.ts'
+import { TarWalk } from '#engine/foundation/content/tar-walk.ts'
 import { temporaryFolder } from '#test/support/home.ts'
 
 async function archive(format: string, ...options: string[]): Promise<Buffer> {
