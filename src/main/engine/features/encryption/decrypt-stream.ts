@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Workers } from '#engine/foundation/workers.ts'
 import { AppError, cancelledError } from '#shared/errors.ts'
 import { orAborted } from './abort.ts'
-import { BLOCK } from './cfb8.ts'
+import { BLOCK, bufferForPiece } from './cfb8.ts'
 import { ENC_HEADER_BYTES, type EncHeader, type EncKey, readEncHeader, unlockEnc } from './header.ts'
 import { type DecryptPiece, decryptPiece } from './tasks.ts'
 
@@ -127,7 +127,7 @@ async function* cutPieces(
       at += taken.length
       if (piece.length === PIECE) {
         // taken before the piece goes: it is decrypted in place
-        const before = new Uint8Array(piece.buffer.slice(PIECE))
+        const before = new Uint8Array(piece.buffer.slice(PIECE, PIECE + BLOCK))
         yield piece
         piece = newPiece(key, before)
       }
@@ -140,7 +140,7 @@ async function* cutPieces(
 }
 
 function newPiece(key: Uint8Array, before: Uint8Array): DecryptPiece {
-  const buffer = new ArrayBuffer(BLOCK + PIECE)
+  const buffer = bufferForPiece(PIECE)
   new Uint8Array(buffer).set(before)
   return { key, buffer, length: 0 }
 }

@@ -5,15 +5,13 @@ import { BLOCK } from './cfb8.ts'
 import { createEncHeader, type EncKey } from './header.ts'
 import { type EncryptPiece, encryptPiece } from './tasks.ts'
 
-/** Bytes encrypted in one go: 2 ms by the runtime's cipher, 15 ms by our own. */
+/** Bytes encrypted in one go, in 6 ms. */
 const PIECE = 64 * 1024
 
 export interface EncryptOptions {
   /** Without workers the work is done on the calling thread, in slices of 64 KiB. */
   workers?: Workers
   signal?: AbortSignal
-  /** False: never the runtime's own cipher. For tests. */
-  native?: boolean
 }
 
 /**
@@ -75,16 +73,14 @@ class EncryptStream extends Transform {
 
   async #encrypt(piece: Uint8Array): Promise<Buffer> {
     if (!this.#key) throw new Error('Encrypting before the key is there')
-    const { workers, signal, native } = this.#options
-    const key = this.#key.key
+    const { workers, signal } = this.#options
+    // copied: the piece is encrypted in place, and views take the whole buffer behind them along to the worker
+    const work: EncryptPiece = { key: this.#key.key, previous: new Uint8Array(this.#previous), piece: new Uint8Array(piece) }
     if (workers) {
-      // copied: a view takes the whole buffer behind it along to the worker
-      const bytes = new Uint8Array(piece)
-      const work: EncryptPiece = { key, previous: new Uint8Array(this.#previous), piece: bytes, native }
-      const encrypted = await workers.run<Uint8Array>('encryption.encrypt', work, { transfer: [bytes.buffer], signal })
+      const encrypted = await workers.run<Uint8Array>('encryption.encrypt', work, { transfer: [work.piece.buffer], signal })
       return Buffer.from(encrypted.buffer, encrypted.byteOffset, encrypted.byteLength)
     }
     await nextTurn()
-    return Buffer.from(encryptPiece({ key, previous: this.#previous, piece, native }))
+    return Buffer.from(encryptPiece(work).buffer)
   }
 }

@@ -2,7 +2,8 @@ import { createHmac, pbkdf2, randomBytes, randomInt, timingSafeEqual } from 'nod
 import { promisify } from 'node:util'
 import { AppError } from '#shared/errors.ts'
 import { orAborted } from './abort.ts'
-import { decryptCfb8, encryptCfb8 } from './cfb8.ts'
+import { decryptCfb8 } from './cfb8.ts'
+import { encryptCfb8InPlace } from './cfb8-encryptor.ts'
 
 /** Bytes before the encrypted content. Layout: docs/formats.md, "Encrypted files". */
 export const ENC_HEADER_BYTES = 54
@@ -102,7 +103,8 @@ export async function createEncHeader(password: string): Promise<{ header: Buffe
   const key = await deriveKey(password, salt, iterations)
   const rounds = Buffer.alloc(SALT_AT - PREFIX.length)
   rounds.writeUInt32LE(iterations)
-  const check = encryptCfb8(key.key, key.iv, passwordCheck(password, salt))
+  const check = passwordCheck(password, salt)
+  encryptCfb8InPlace(key.key, key.iv, check)
   return { header: Buffer.concat([PREFIX, rounds, salt, check]), key }
 }
 

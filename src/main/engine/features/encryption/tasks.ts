@@ -1,7 +1,8 @@
 import { type TaskTable, transferring } from '#engine/foundation/worker-tasks.ts'
-import { BLOCK, decryptCfb8InPlace, encryptCfb8 } from './cfb8.ts'
+import { BLOCK, decryptCfb8InPlace } from './cfb8.ts'
+import { encryptCfb8InPlace } from './cfb8-encryptor.ts'
 
-/** The 16 ciphertext bytes before a piece, then the piece of `length` bytes; the buffer may be longer. */
+/** The 16 ciphertext bytes before a piece, then the piece of `length` bytes, in a buffer of `bufferForPiece`. */
 export interface DecryptPiece {
   key: Uint8Array
   buffer: ArrayBuffer
@@ -12,21 +13,19 @@ export interface EncryptPiece {
   key: Uint8Array
   /** The 16 ciphertext bytes before the piece. */
   previous: Uint8Array
-  piece: Uint8Array
-  /** False: never the runtime's own cipher. */
-  native?: boolean
+  piece: Uint8Array<ArrayBuffer>
 }
 
 /** Decrypts a piece in place; the plain bytes are at offset 16 of the returned buffer. */
 export function decryptPiece({ key, buffer, length }: DecryptPiece): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(buffer)
-  decryptCfb8InPlace(key, bytes, length)
-  return bytes.subarray(BLOCK, BLOCK + length)
+  decryptCfb8InPlace(key, buffer, length)
+  return new Uint8Array(buffer, BLOCK, length)
 }
 
-export function encryptPiece({ key, previous, piece, native }: EncryptPiece): Uint8Array<ArrayBuffer> {
-  // copied: the runtime may hand out a view of a buffer that it shares
-  return new Uint8Array(encryptCfb8(key, previous, piece, native))
+/** Encrypts a piece in place. */
+export function encryptPiece({ key, previous, piece }: EncryptPiece): Uint8Array<ArrayBuffer> {
+  encryptCfb8InPlace(key, previous, piece)
+  return piece
 }
 
 /** What worker.ts offers of this room. */

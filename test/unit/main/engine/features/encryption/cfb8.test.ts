@@ -1,7 +1,8 @@
 import { createCipheriv, randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { decryptCfb8, encryptCfb8 } from '../../../../../../src/main/engine/features/encryption/cfb8.ts'
+import { decryptCfb8 } from '../../../../../../src/main/engine/features/encryption/cfb8.ts'
+import { encryptCfb8InPlace } from '../../../../../../src/main/engine/features/encryption/cfb8-encryptor.ts'
 
 /** NIST SP 800-38A, F.3.17 and F.3.18: CFB8-AES256. */
 const nist = {
@@ -14,30 +15,52 @@ const nist = {
 const key = fc.uint8Array({ minLength: 32, maxLength: 32 })
 const block = fc.uint8Array({ minLength: 16, maxLength: 16 })
 
-describe.each([
-  ['the runtime’s cipher', true],
-  ['our own cipher', false],
-])('encrypting with %s', (_name, native) => {
+/** By the runtime's own cipher, which only Node has. */
+function natively(secret: Uint8Array, iv: Uint8Array, plain: Uint8Array): Buffer {
+  return createCipheriv('aes-256-cfb8', secret, iv).update(plain)
+}
+
+function encrypted(secret: Uint8Array, iv: Uint8Array, plain: Uint8Array): Buffer {
+  const bytes = Buffer.from(plain)
+  encryptCfb8InPlace(secret, iv, bytes)
+  return bytes
+}
+
+describe('encrypting', () => {
   test('gives the vector of NIST SP 800-38A, F.3.17', () => {
-    expect(encryptCfb8(nist.key, nist.iv, nist.plain, native)).toEqual(nist.cipher)
+    expect(encrypted(nist.key, nist.iv, nist.plain)).toEqual(nist.cipher)
+  })
+
+  test('gives the first byte of the vector of FIPS 197, C.3', () => {
+    const secret = Buffer.from('000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f', 'hex')
+    const block = Buffer.from('00112233445566778899aabbccddeeff', 'hex')
+    expect(encrypted(secret, block, Buffer.alloc(1)).toString('hex')).toBe('8e')
   })
 
   test('goes on where a piece ended', () => {
-    const plain = randomBytes(1000)
-    const [secret, iv] = [randomBytes(32), randomBytes(16)]
-    const whole = encryptCfb8(secret, iv, plain, native)
-    const first = encryptCfb8(secret, iv, plain.subarray(0, 333), native)
-    const second = encryptCfb8(secret, first.subarray(-16), plain.subarray(333), native)
-    expect(Buffer.concat([first, second])).toEqual(whole)
+    const [secret, iv, plain] = [randomBytes(32), randomBytes(16), randomBytes(1000)]
+    const first = encrypted(secret, iv, plain.subarray(0, 333))
+    const second = encrypted(secret, first.subarray(-16), plain.subarray(333))
+    expect(Buffer.concat([first, second])).toEqual(encrypted(secret, iv, plain))
   })
-})
 
-test('both ways to encrypt agree on anything', () => {
-  fc.assert(
-    fc.property(key, block, fc.uint8Array({ maxLength: 200 }), (secret, iv, plain) => {
-      expect(encryptCfb8(secret, iv, plain, false)).toEqual(encryptCfb8(secret, iv, plain, true))
-    }),
-  )
+  test('agrees with the runtime’s own cipher on anything', () => {
+    fc.assert(
+      fc.property(key, block, fc.uint8Array({ maxLength: 200 }), (secret, iv, plain) => {
+        expect(encrypted(secret, iv, plain).equals(natively(secret, iv, plain))).toBe(true)
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  test.each([65_519, 65_520, 65_521, 65_536, 131_040, 131_056, 200_001])('%i bytes, over the edges of its slices', (size) => {
+    const [secret, iv, plain] = [randomBytes(32), randomBytes(16), randomBytes(size)]
+    expect(encrypted(secret, iv, plain).equals(natively(secret, iv, plain))).toBe(true)
+  })
+
+  test('takes keys of 32 bytes only', () => {
+    expect(() => encrypted(randomBytes(16), randomBytes(16), Buffer.alloc(1))).toThrow(RangeError)
+  })
 })
 
 test('the vector of NIST SP 800-38A, F.3.18 decrypts', () => {
