@@ -9,6 +9,9 @@ const DAY_MS = 86_400_000
 /** Days from year 0 to 1970-01-01, as Erlang's calendar counts them. */
 const GREGORIAN_EPOCH_DAYS = 719_528
 const SLOT = /^(?:[1-7]|w[0-4])$/
+const KEPT = /^(.+)-(safety|pinned)-\d{14}$/
+/** After this many days every slot of every scheme had its turn. */
+const LONGEST_TURN_DAYS = 35
 
 /** Days since year 0 of a UTC moment. */
 export function gregorianDays(date: Date): number {
@@ -55,4 +58,33 @@ export function schemeOf(entries: Iterable<{ slot: string | null; timestamp: Dat
     if (server !== manual) return server ? 'server' : 'manual'
   }
   return null
+}
+
+/** The UTC date of a moment: `2026-11-23`. */
+export function utcDate(moment: Date): string {
+  return moment.toISOString().slice(0, 10)
+}
+
+/** The first UTC date from that of `from` on whose night goes to the slot; null: this scheme never writes it. */
+export function nextDateOf(scheme: RotationScheme, slot: string, from: Date): string | null {
+  for (let days = 0; days < LONGEST_TURN_DAYS; days += 1) {
+    const day = new Date(from.getTime() + days * DAY_MS)
+    if (slotFor(scheme, day) === slot) return utcDate(day)
+  }
+  return null
+}
+
+/** Backups that the rotation never touches. They live in the vault only. */
+export type KeptKind = 'safety' | 'pinned'
+
+/** `SITE-safety-YYYYMMDDHHMMSS`, `SITE-pinned-YYYYMMDDHHMMSS`, by UTC. */
+export function keptName(site: string, kind: KeptKind, moment: Date): string {
+  return `${site}-${kind}-${moment.toISOString().replace(/\D/g, '').slice(0, 14)}`
+}
+
+/** Whether a name is that of a safety or pinned backup. @param site null: of any site */
+export function keptKindOf(site: string | null, name: string): KeptKind | null {
+  const [, owner, kind] = KEPT.exec(name) ?? []
+  if (owner === undefined || (site !== null && owner !== site)) return null
+  return kind === 'pinned' ? 'pinned' : 'safety'
 }

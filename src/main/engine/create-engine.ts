@@ -2,6 +2,7 @@ import type { EngineEvent } from '#shared/contract/events.ts'
 import type { ProcedureInput, ProcedureName, ProcedureOutput } from '#shared/contract/index.ts'
 import type { Confirmation } from '#shared/model/plan.ts'
 import { attachDemo, closeDemo } from './features/demo/index.ts'
+import { type Scheduler, startScheduler } from './features/schedule/index.ts'
 import { workerFile } from './foundation/bundles.ts'
 import type { EngineContext, Notice } from './foundation/context.ts'
 import { openHome } from './foundation/home.ts'
@@ -75,6 +76,13 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   }
   attachDemo(context)
   const recovered = recoverInterruptedWork(context, jobs).catch((error) => log.error('repairs after a crash failed', { error }))
+  let isClosing = false
+  let scheduler: Scheduler | null = null
+  const nights = recovered.then(() => {
+    // a terminal runs the nights when it is told to
+    if (program === 'window' && !isClosing) scheduler = startScheduler(context)
+    return scheduler?.tick()
+  })
   const router = createRouter(createHandlers(context), async (procedure) => {
     if (procedure.effect !== 'read') await recovered
   })
@@ -85,8 +93,11 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     call: (name, input) => router.call(name, input) as Promise<ProcedureOutput<typeof name>>,
     callUntrusted: router.call,
     async close() {
-      await recovered
+      isClosing = true
+      await nights
+      const nightsEnded = scheduler?.close()
       await jobs.close()
+      await nightsEnded
       await closeDemo(context).catch((error) => log.warn('the demo site could not be stopped', { error }))
       await workers.close()
       log.info('engine stopped')

@@ -3,6 +3,7 @@ import { type FromEngineMessage, requestSchema } from '#shared/contract/wire.ts'
 import { AppError, toAppError } from '#shared/errors.ts'
 import type { Confirmation } from '#shared/model/plan.ts'
 import { createEngine, type Engine } from './create-engine.ts'
+import { nightsLine } from './features/schedule/index.ts'
 import type { Keyring } from './foundation/settings/secrets.ts'
 
 /*
@@ -42,6 +43,11 @@ function start(homePath: string, version: string, shellPort: MessagePort): Promi
       },
       (error) => context.log.warn('the preferences could not be read', { error }),
     )
+  const tellNights = ({ context }: Engine) =>
+    nightsLine(context).then(
+      (text) => shell.send({ type: 'nights', text }),
+      (error) => context.log.warn('the nights could not be told to the shell', { error }),
+    )
   const starting: Promise<Engine> = createEngine({
     homePath,
     program: 'window',
@@ -50,6 +56,7 @@ function start(homePath: string, version: string, shellPort: MessagePort): Promi
     notify: (notice) => shell.send({ type: 'notice', ...notice }),
     emit(event) {
       if (event.type === 'preferences-changed') starting.then(tellPreferences, () => {})
+      if (event.type === 'schedule-changed' || event.type === 'sites-changed') starting.then(tellNights, () => {})
       for (const port of windows) port.postMessage({ event } satisfies FromEngineMessage)
     },
   })
@@ -61,7 +68,7 @@ function start(homePath: string, version: string, shellPort: MessagePort): Promi
         shell.send({ type: 'stopped' })
       })
       shell.send({ type: 'ready' })
-      return tellPreferences(started)
+      return Promise.all([tellPreferences(started), tellNights(started)])
     },
     (error) => {
       // nothing can be logged without a home folder: the shell shows what standard error says

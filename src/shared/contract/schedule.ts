@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { appErrorSchema } from '../errors.ts'
 import { repositoryNameSchema } from '../model/backup.ts'
 import { scheduleSchema, siteNameSchema } from '../model/site.ts'
 import { startedSchema } from './backups.ts'
@@ -30,6 +31,15 @@ export const comingNightSchema = z.object({
   replaces: z.object({ name: z.string(), timestamp: z.string(), bytes: z.number().nullable() }).nullable(),
 })
 
+/** How a night ended. */
+export const nightEndSchema = z.object({
+  site: z.string(),
+  outcome: z.enum(['made', 'skipped', 'failed', 'cancelled']),
+  text: z.string(),
+  error: appErrorSchema.nullable(),
+  jobId: z.string().nullable(),
+})
+
 export const schedule = {
   'schedule.list': defineProcedure({
     input: z.strictObject({}),
@@ -57,7 +67,14 @@ export const schedule = {
     output: startedSchema,
     effect: 'server',
   }),
+  /** Does what the nights of all sites ask for now, one after the other, and answers when it is done. For terminals. */
+  'schedule.runDue': defineProcedure({
+    input: z.strictObject({}),
+    output: z.object({ nights: z.array(nightEndSchema) }),
+    effect: 'server',
+  }),
 }
 
 export type NightlyState = z.infer<typeof nightlyStateSchema>
+export type NightEnd = z.infer<typeof nightEndSchema>
 export type ComingNight = z.infer<typeof comingNightSchema>

@@ -1,13 +1,19 @@
+import { nightlyStates, previewNights, runDue, runMissed, setSchedule } from '#engine/features/schedule/index.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
 import type { Handlers } from '#engine/router.ts'
 import type { schedule as area } from '#shared/contract/schedule.ts'
-import { beingBuilt } from './being-built.ts'
 
-export function scheduleProcedures(_context: EngineContext): Handlers<typeof area> {
+export function scheduleProcedures(context: EngineContext): Handlers<typeof area> {
+  const { sites } = context
   return {
-    'schedule.list': beingBuilt,
-    'schedule.preview': beingBuilt,
-    'schedule.set': beingBuilt,
-    'schedule.runMissed': beingBuilt,
+    'schedule.list': async () => ({ sites: await nightlyStates(context, new Date()) }),
+    'schedule.preview': async ({ site, nights }) => previewNights(context, await sites.get(site), nights),
+    'schedule.set': ({ site, schedule }) => setSchedule(context, site, schedule),
+    'schedule.runMissed': async ({ site }) => {
+      // a locked store is told now, while the operator is there, and not as the job's failure
+      await sites.connection(await sites.get(site))
+      return { jobId: await runMissed(context, site) }
+    },
+    'schedule.runDue': async () => ({ nights: await runDue(context) }),
   }
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { testConnections } from '#engine/features/connection-test/index.ts'
+import { forgetNights, requireConfirmed } from '#engine/features/schedule/index.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
 import type { Handlers } from '#engine/router.ts'
 import type { sites as area } from '#shared/contract/sites.ts'
@@ -9,8 +10,14 @@ export function sitesProcedures(context: EngineContext): Handlers<typeof area> {
   return {
     'sites.list': () => sites.list(),
     'sites.show': ({ site }) => sites.view(site),
-    'sites.add': ({ site }) => sites.add(site),
-    'sites.update': ({ site }) => sites.update(site),
+    'sites.add': async ({ site }) => {
+      await requireConfirmed(context, null, site)
+      return sites.add(site)
+    },
+    'sites.update': async ({ site }) => {
+      await requireConfirmed(context, await sites.get(site.name), site)
+      return sites.update(site)
+    },
     'sites.remove': async ({ site: name }) => {
       const site = await sites.get(name)
       const vaultKept = sites.vaultPath(site)
@@ -29,6 +36,7 @@ export function sitesProcedures(context: EngineContext): Handlers<typeof area> {
         planLabel: '',
       })
       if (confirmed) await sites.remove(name)
+      if (confirmed) await forgetNights(context, name)
       return { removed: confirmed, vaultKept }
     },
     'sites.test': async ({ site }) => ({ checks: await testConnections(context, site) }),

@@ -1,0 +1,156 @@
+import { randomUUID } from 'node:crypto'
+import type { EngineContext } from '#engine/foundation/context.ts'
+import { partFiles } from '#engine/foundation/repository/backup-index.ts'
+import { openRepository, serverBackupFolder } from '#engine/foundation/repository/open.ts'
+import { rotationScheme } from '#engine/foundation/repository/scheme.ts'
+import type { BackupIndex } from '#engine/foundation/repository/types.ts'
+import type { OutputOf } from '#shared/contract/define.ts'
+import type { schedule as area, NightEnd, NightlyState } from '#shared/contract/schedule.ts'
+import { AppError } from '#shared/errors.ts'
+import { formatMomentLong } from '#shared/format.ts'
+import type { RepositoryName } from '#shared/model/backup.ts'
+import type { Schedule, Site } from '#shared/model/site.ts'
+import { startNight } from './night.ts'
+import { comingNights, type PresentBackup } from './preview.ts'
+import { nightlyState, scheduleOf, standingOf } from './standing.ts'
+
+/** The slots of the coming nights, also of a schedule that is switched off. @throws AppError `scheme-conflict`, those of the repository */
+export async function previewNights(
+  context: EngineContext,
+  site: Site,
+  count: number,
+  now: Date = new Date(),
+): Promise<OutputOf<(typeof area)['schedule.preview']>> {
+  const schedule = scheduleOf(site)
+  const repository = await openRepository(context, site, schedule.to)
+  const index = await repository.readIndex()
+  const sizes = new Map((await repository.list()).map(({ name, size }) => [name, size]))
+  const present = new Map<string, PresentBackup>(
+    [...index].map(([name, entry]) => {
+      const bytes = partFiles(name, entry).reduce((sum, { file }) => sum + (sizes.get(file) ?? 0), 0)
+      return [name, { name, made: new Date(entry.timestamp * 1000), bytes }]
+    }),
+  )
+  const scheme = rotationScheme(site, await indexes(context, site, schedule.to, index), schedule.to)
+  const { decision } = await standingOf(context, { ...site, schedule: { ...schedule, enabled: true } }, now)
+  const first = decision.nextAt && decision.nextAt > now ? decision.nextAt : now
+  return { scheme, repository: schedule.to, nights: comingNights(site.name, scheme, first, count, present) }
+}
+
+/** The indexes that tell the scheme; one that can't be read does not take part, as for a backup. */
+async function indexes(
+  context: EngineContext,
+  site: Site,
+  to: RepositoryName,
+  index: BackupIndex,
+): Promise<{ server: BackupIndex | null; own: BackupIndex | null }> {
+  const other = to === 'server' ? 'vault' : 'server'
+  const hasOther = other === 'vault' || site.server !== undefined
+  const read = async () => (await openRepository(context, site, other)).readIndex()
+  const otherIndex = hasOther ? await read().catch(() => null) : null
+  return to === 'server' ? { server: index, own: otherIndex } : { server: otherIndex, own: index }
+}
+
+/** Sets a site's schedule; one that writes onto the server is confirmed first. @throws AppError `no-server` */
+export async function setSchedule(
+  context: EngineContext,
+  name: string,
+  schedule: Schedule,
+): Promise<{ saved: boolean; state: NightlyState }> {
+  const site = await context.sites.get(name)
+  const wanted = { ...site, schedule }
+  const saved = await isConfirmed(context, site, wanted)
+  if (saved) await context.sites.update(wanted)
+  if (saved) context.emit({ type: 'schedule-changed' })
+  return { saved, state: await nightlyState(context, saved ? wanted : site, new Date()) }
+}
+
+/**
+ * A schedule that writes onto a server is confirmed by a person once for each folder that it comes to write into,
+ * whichever way the settings are changed.
+ * @param before null: a new site
+ * @throws AppError `no-server`
+ */
+export async function isConfirmed(context: EngineContext, before: Site | null, after: Site): Promise<boolean> {
+  const folder = writtenFolder(after)
+  if (folder === null || (before && writtenFolder(before) === folder)) return true
+  const { name } = after
+  const id = randomUUID()
+  return context.confirm({
+    id,
+    title: 'Nightly backups onto the server',
+    question: `Back up ${name} into the server’s folder of ${name} each night?`,
+    text: 'Each night from now on, without being asked again. The server lists these backups with its own, and restores from them.',
+    facts: [
+      { label: 'Replaced', text: 'Each night, the older backup in that night’s slot.' },
+      { label: 'Written', text: `One backup a night in ${folder}, from ${scheduleOf(after).at} UTC.` },
+      { label: 'Stays', text: 'The live site, and every other backup. A night that the server made itself is left to it.' },
+      { label: 'Way back', text: 'Switch the nights off. None for the replaced backups; copies elsewhere stay.' },
+    ],
+    typedName: name,
+    action: `Back up ${name} each night`,
+    planLabel: `Plan ${id.slice(0, 4).toUpperCase()}-${id.slice(4, 8).toUpperCase()}, valid once`,
+  })
+}
+
+/** @throws AppError `not-confirmed` */
+export async function requireConfirmed(context: EngineContext, before: Site | null, after: Site): Promise<void> {
+  if (await isConfirmed(context, before, after)) return
+  throw new AppError('not-confirmed', 'Nightly backups onto the server were not confirmed. The site was not saved.', {
+    hint: 'Nightly backups into the vault need no confirmation.',
+    details: { site: after.name },
+  })
+}
+
+/** The server's folder that the nights write into; null: they don't. */
+function writtenFolder(site: Site): string | null {
+  const { enabled, to } = scheduleOf(site)
+  if (!enabled || to !== 'server') return null
+  const folder = serverBackupFolder(site)
+  if (folder !== null) return folder
+  throw new AppError('no-server', `The site ${site.name} has no server for its nights to write to. Nothing was saved.`, {
+    hint: 'Add the server’s folders in the site’s settings, or back up into the vault.',
+    details: { site: site.name },
+  })
+}
+
+/**
+ * Makes tonight's backup now, although it failed or its time only just came.
+ * @returns the job's id
+ * @throws AppError `nothing-missed`, `night-running`
+ */
+export async function runMissed(context: EngineContext, name: string, now: () => Date = () => new Date()): Promise<string> {
+  const site = await context.sites.get(name)
+  const { decision } = await standingOf(context, site, now(), true)
+  if (decision.state !== 'due') {
+    throw new AppError(
+      'nothing-missed',
+      decision.state === 'off'
+        ? `The nights of ${name} are switched off. Nothing was done.`
+        : decision.state === 'made'
+          ? `Tonight’s backup of ${name} is there. Nothing was done.`
+          : `Tonight’s backup of ${name} is not due before ${formatMomentLong(decision.nextAt ?? now())}. Nothing was done.`,
+      { hint: '"Back up now" makes one at any time.', details: { site: name, state: decision.state } },
+    )
+  }
+  const night = await startNight(context, name, { now, asked: true })
+  if (night?.jobId) return night.jobId
+  throw new AppError('night-running', `Tonight’s backup of ${name} is being made already. Nothing was started.`, {
+    hint: 'See the jobs.',
+    details: { site: name },
+  })
+}
+
+/** Does what all nights ask for now, one site after the other; for a terminal. Stops when one was cancelled. */
+export async function runDue(context: EngineContext, now: () => Date = () => new Date()): Promise<NightEnd[]> {
+  const ends: NightEnd[] = []
+  for (const { site } of (await context.sites.list()).sites) {
+    if (!site.schedule?.enabled) continue
+    const night = await startNight(context, site.name, { now, asked: true })
+    if (!night) continue
+    const end = await night.ended
+    ends.push(end)
+    if (end.outcome === 'cancelled') break
+  }
+  return ends
+}
