@@ -50,7 +50,11 @@ const MANUAL_DAYS = ['', '2', '3', '4', '5', '6', '7']
 /**
  * @param firstSunday the weekly slots in their order, beginning with that of the calendar's first day
  */
-export function slotByHand(scheme: 'manual' | 'server', { weekday, sundays }: CalendarDay, firstSunday: readonly string[]): string {
+export function slotByHand(
+  scheme: 'manual' | 'server',
+  { weekday, sundays }: CalendarDay,
+  firstSunday: readonly string[],
+): string {
   if (weekday === 0) return firstSunday[sundays % firstSunday.length] ?? ''
   return (scheme === 'server' ? SERVER_DAYS : MANUAL_DAYS)[weekday] ?? ''
 }

@@ -5,7 +5,10 @@ import { type Schedule, scheduleSchema } from '#shared/model/site.ts'
 
 const schedule = (settings: Partial<Schedule> = {}): Schedule => scheduleSchema.parse({ enabled: true, ...settings })
 const at = (iso: string) => new Date(iso)
-const decide = (now: string, facts: { settings?: Partial<Schedule>; delay?: number; backups?: string[]; last?: LastNight } = {}) =>
+const decide = (
+  now: string,
+  facts: { settings?: Partial<Schedule>; delay?: number; backups?: string[]; last?: LastNight } = {},
+) =>
   decideNight({
     now: at(now),
     schedule: schedule(facts.settings),
@@ -32,7 +35,10 @@ describe('decideNight', () => {
     ['by hand, in the evening', '2026-11-23T22:00:00Z'],
     ['by a clock that is a little ahead', '2026-11-23T23:30:00Z'],
   ])('is content with a backup made %s', (_what, backup) => {
-    expect(decide('2026-11-23T23:00:00Z', { backups: [backup] })).toMatchObject({ state: 'made', nextAt: at('2026-11-24T03:00:00Z') })
+    expect(decide('2026-11-23T23:00:00Z', { backups: [backup] })).toMatchObject({
+      state: 'made',
+      nextAt: at('2026-11-24T03:00:00Z'),
+    })
   })
 
   it('is not content with one of the last second of yesterday', () => {
@@ -85,7 +91,10 @@ const events = fc.array(
   fc.oneof(
     { weight: 8, arbitrary: fc.record({ type: fc.constant('awake' as const), minutes: fc.integer({ min: 1, max: 3000 }) }) },
     { weight: 4, arbitrary: fc.record({ type: fc.constant('asleep' as const), minutes: fc.integer({ min: 1, max: 6000 }) }) },
-    { weight: 2, arbitrary: fc.record({ type: fc.constant('jump' as const), minutes: fc.integer({ min: -20_000, max: 20_000 }) }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({ type: fc.constant('jump' as const), minutes: fc.integer({ min: -20_000, max: 20_000 }) }),
+    },
     { weight: 2, arbitrary: fc.record({ type: fc.constant('trouble' as const), minutes: fc.integer({ min: 1, max: 500 }) }) },
     { weight: 1, arbitrary: fc.record({ type: fc.constant('server' as const), minutes: fc.constant(0) }) },
   ),
@@ -119,7 +128,8 @@ describe('the nights of any life', () => {
               own.push(date)
               last = { date, at: now.toISOString(), outcome: 'made', text: '' }
             }
-            const isTime = now.getTime() >= Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), now.getUTCDate(), hour, minute, delaySeconds)
+            const isTime =
+              now.getTime() >= Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), now.getUTCDate(), hour, minute, delaySeconds)
             const isMade = backups.some((made) => sameDate(made, now))
             const failedLately = last?.outcome === 'failed' && now.getTime() - Date.parse(last.at) < HOUR_MS
             if (isTime && !isMade && !failedLately) throw new Error(`not caught up at ${now.toISOString()}`)

@@ -86,7 +86,12 @@ interface Made {
 }
 
 /** The program, living through the days. */
-function live({ scheme, to }: World): { made: Made[]; tries: Map<number, number>; indexes: string[]; reasons: Map<number, string> } {
+function live({ scheme, to }: World): {
+  made: Made[]
+  tries: Map<number, number>
+  indexes: string[]
+  reasons: Map<number, string>
+} {
   const site = siteSchema.parse({
     name: 'testsite',
     database: { database: 'd', schema: 's', user: 'u' },
@@ -119,7 +124,8 @@ function live({ scheme, to }: World): { made: Made[]; tries: Map<number, number>
       }
       const asleep = kind === 'off' || (kind === 'late' && minute < 660) || (kind === 'early' && minute >= 120)
       if (asleep) continue
-      const wrong = kind === 'ahead' && minute >= 720 && minute < 1080 ? 10 : kind === 'back' && minute >= 720 && minute < 1020 ? -3 : 0
+      const wrong =
+        kind === 'ahead' && minute >= 720 && minute < 1080 ? 10 : kind === 'back' && minute >= 720 && minute < 1020 ? -3 : 0
       const now = new Date(true_.getTime() + wrong * DAY_MS)
       const backups = [...target].flatMap(([name, { timestamp }]) =>
         /^testsite-(?:[1-7]|w[0-4])$/.test(name) ? [new Date(timestamp * 1000)] : [],
@@ -177,7 +183,12 @@ function expected({ scheme, to }: World): { made: { name: string; date: string; 
       made.push({ name: nameOf(wrong), date: dateText(days[wrong] as CalendarDay), hour: 12 })
       enter(wrong)
     }
-    indexes.push([...slots].map(([name, date]) => `${name} ${date}`).sort().join('\n'))
+    indexes.push(
+      [...slots]
+        .map(([name, date]) => `${name} ${date}`)
+        .sort()
+        .join('\n'),
+    )
   }
   return { made, indexes }
 }
