@@ -5,6 +5,7 @@ import { decryptFiles } from './commands/decrypt.ts'
 import { runDemo } from './commands/demo.ts'
 import { listJobs, showJob } from './commands/jobs.ts'
 import { listBackups } from './commands/list.ts'
+import { generatePassword, setPassword, testPassword } from './commands/password.ts'
 import { checkRestoreOptions, restoreBackup } from './commands/restore.ts'
 import { addSite, listSites, removeSite, showSite } from './commands/sites.ts'
 import { verifyBackups } from './commands/verify.ts'
@@ -174,6 +175,25 @@ function buildProgram(terminal: Terminal, json: boolean, run: Run): Command {
     .action((files: string[], options: { out?: string; overwrite?: boolean }) =>
       run(program, null, (session) => decryptFiles(session, files, options)),
     )
+
+  const password = program.command('password').description('the passwords of encrypted backups')
+  password
+    .command('generate')
+    .description('print a new password of 140 random bits; it is kept nowhere')
+    .action(() => run(program, null, generatePassword))
+  password
+    .command('set')
+    .description('encrypt with another password from the next backup on; the one before is kept for older files')
+    .argument('<site>')
+    .option('--encrypt', 'turn encryption on too')
+    .action((site: string, options: { encrypt?: boolean }) =>
+      run(program, null, (session) => setPassword(session, site, options)),
+    )
+  password
+    .command('test')
+    .description('try the stored password, or that of --password-file, on the newest encrypted backups')
+    .argument('<site>')
+    .action((site: string) => run(program, null, (session) => testPassword(session, site)))
 
   program
     .command('jobs')

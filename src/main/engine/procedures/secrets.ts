@@ -1,8 +1,11 @@
+import { generatePassword } from '#engine/features/encryption/index.ts'
+import { testPassword } from '#engine/features/password-test/index.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
 import type { Handlers } from '#engine/router.ts'
 import type { secrets as area } from '#shared/contract/secrets.ts'
 
-export function secretsProcedures({ secrets }: EngineContext): Handlers<typeof area> {
+export function secretsProcedures(context: EngineContext): Handlers<typeof area> {
+  const { secrets } = context
   return {
     'secrets.state': () => secrets.state(),
     'secrets.unlock': async ({ passphrase }) => {
@@ -17,5 +20,7 @@ export function secretsProcedures({ secrets }: EngineContext): Handlers<typeof a
       await secrets.lock()
       return secrets.state()
     },
+    'secrets.generatePassword': async () => ({ password: generatePassword() }),
+    'secrets.testPassword': ({ site, password }) => testPassword(context, site, password),
   }
 }

@@ -27,7 +27,7 @@ export interface DecryptResult {
   files: FileOutcome[]
 }
 
-type Context = Pick<EngineContext, 'jobs' | 'sites' | 'secrets' | 'workers' | 'emit'>
+type Context = Pick<EngineContext, 'jobs' | 'sites' | 'secrets' | 'locks' | 'workers' | 'emit'>
 
 /** One decrypt job: its files, and what the operator does to them while it runs. */
 export class DecryptRun {

@@ -1,7 +1,7 @@
 import type { EngineContext } from '#engine/foundation/context.ts'
+import { storedPasswords } from '#engine/foundation/settings/encryption-passwords.ts'
 import { toAppError } from '#shared/errors.ts'
 import { formatPlural } from '#shared/format.ts'
-import { storedPasswords } from './stored-passwords.ts'
 
 /** A password to try, and where it comes from, for people. */
 export interface Candidate {

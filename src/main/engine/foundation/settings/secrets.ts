@@ -8,7 +8,7 @@ import { type SecretFile, seal, secretFileSchema, unseal, unwrapKey, wrapKey } f
 
 const VERSION = 1
 
-/** Names of secrets: `site/NAME/database-password`, `site/NAME/encryption-password`. */
+/** Names of secrets: `site/NAME/database-password`, `site/NAME/encryption-password`, `site/NAME/older-N/encryption-password`. */
 export type SecretName = `site/${string}/${'database-password' | 'encryption-password'}`
 
 /** The system's keyring, reached through the shell. */
@@ -33,7 +33,7 @@ export interface Secrets {
   setPassphrase(passphrase: string): Promise<void>
   lock(): Promise<void>
   setKeyring(keyring: Keyring | null): void
-  /** A feature that keeps the secrets of its own site (the demo) answers for them first. */
+  /** A feature that keeps the secrets of its own site (the demo) answers for those that were not set since. */
   addSource(source: (name: SecretName) => Promise<string | null>): void
 }
 
@@ -130,17 +130,21 @@ export function openSecrets(options: {
     await changed()
   }
 
+  async function fromSources(name: SecretName): Promise<string | null> {
+    for (const source of sources) {
+      const value = await source(name)
+      if (value !== null) return value
+    }
+    return null
+  }
+
   return {
     unlock,
     async state() {
       return stateOf(await read())
     },
     async get(name) {
-      for (const source of sources) {
-        const value = await source(name)
-        if (value !== null) return value
-      }
-      if (!(await read())?.entries[name]) return null
+      if (!(await read())?.entries[name]) return fromSources(name)
       const key = await openMaster()
       const sealed = (await read())?.entries[name]
       const plain = sealed ? unseal(key, name, sealed) : null
@@ -152,8 +156,7 @@ export function openSecrets(options: {
       return plain?.toString('utf8') ?? null
     },
     async has(name) {
-      for (const source of sources) if ((await source(name)) !== null) return true
-      return (await read())?.entries[name] !== undefined
+      return (await read())?.entries[name] !== undefined || (await fromSources(name)) !== null
     },
     async set(name, value) {
       const key = await openMaster()

@@ -7,6 +7,7 @@ import type { PostgresConnection } from '../connections/postgres.ts'
 import { writeFileAtomic } from '../files/atomic.ts'
 import type { Home } from '../home.ts'
 import type { Locks } from '../locks.ts'
+import { setEncryptionPassword } from './encryption-passwords.ts'
 import { keptAsideProblems, problemError, readJsonFile } from './json-file.ts'
 import type { Secrets } from './secrets.ts'
 
@@ -21,7 +22,7 @@ export interface Sites {
   view(name: string): Promise<SiteView>
   /** @throws AppError `site-exists`, `secrets-locked`; nothing was changed then */
   add(input: SiteInput): Promise<SiteView>
-  /** Secrets that are left out stay as they are. @throws AppError `unknown-site`, `secrets-locked` */
+  /** Secrets that are left out stay as they are; a replaced encryption password is kept for older files. @throws AppError `unknown-site`, `secrets-locked` */
   update(input: SiteInput): Promise<SiteView>
   /** Forgets settings and secrets; the vault stays. @throws AppError `unknown-site` */
   remove(name: string): Promise<void>
@@ -58,7 +59,7 @@ export function openSites(options: { home: Home; locks: Locks; secrets: Secrets;
 
   async function storeSecrets(input: SiteInput): Promise<void> {
     if (input.database.password) await secrets.set(`site/${input.name}/database-password`, input.database.password)
-    if (input.encryption?.password) await secrets.set(`site/${input.name}/encryption-password`, input.encryption.password)
+    if (input.encryption?.password) await setEncryptionPassword({ secrets }, input.name, input.encryption.password)
   }
 
   /** Two programs changing the same site take turns. */
