@@ -15,38 +15,39 @@ import {
 import type { FileStat, IndexEntry } from '#engine/foundation/repository/types.ts'
 import { isoSeconds } from '#shared/format.ts'
 import type { BackupEntry, BackupKind, BackupPart, UnknownFile } from '#shared/model/backup.ts'
-import { slotOf, splitBackupName } from '#shared/rotation.ts'
+import { keptKindOf, type RotationScheme, slotOf, splitBackupName } from '#shared/rotation.ts'
+import { whyKept } from './kept.ts'
 
 /** Where a backup or file was found. */
 export type Place = BackupEntry['repository']
 
 const MAX_SHOWN_NAME = 255
 
+/** What an index is read with. */
+export interface Reading {
+  place: Place
+  /** null: not known (a folder); slots are then read from the names alone. */
+  site: string | null
+  /** By which the repository's slots are replaced. */
+  scheme: RotationScheme
+  now: Date
+}
+
 /**
  * The backups of an index in the server's own order, with its flags: a part is present when its field is neither
  * absent nor null, whatever the files say. Source: docs/formats.md, "Backup directory".
- * @param site null: not known (a folder); slots are then read from the names alone
  */
-export function describeIndex(
-  document: IndexDocument,
-  files: Map<string, FileStat>,
-  place: Place,
-  site: string | null,
-): BackupEntry[] {
-  return [...document.entries].sort(compareForListing).map(([name, entry]) => describeEntry(name, entry, files, place, site))
+export function describeIndex(document: IndexDocument, files: Map<string, FileStat>, reading: Reading): BackupEntry[] {
+  return [...document.entries].sort(compareForListing).map(([name, entry]) => describeEntry(name, entry, files, reading))
 }
 
-function describeEntry(
-  name: string,
-  entry: IndexEntry,
-  files: Map<string, FileStat>,
-  place: Place,
-  site: string | null,
-): BackupEntry {
+function describeEntry(name: string, entry: IndexEntry, files: Map<string, FileStat>, reading: Reading): BackupEntry {
+  const { site, place } = reading
+  const made = new Date(entry.timestamp * 1000)
   const slot = site === null ? (splitBackupName(name)?.slot ?? null) : slotOf(site, name)
   return {
     name,
-    timestamp: isoSeconds(new Date(entry.timestamp * 1000)),
+    timestamp: isoSeconds(made),
     is_encrypted: entry.is_encrypted === true,
     is_database_present: isNamed(entry.database),
     is_files_present: isNamed(entry.files),
@@ -54,8 +55,8 @@ function describeEntry(
     is_filestore_uploaded: entry.is_filestore_uploaded === true,
     repository: place,
     slot,
-    kind: kindOf(name, slot),
-    kept: keptBecause(name, slot),
+    kind: kindOf(name, slot, site),
+    kept: whyKept(name, slot, made, reading),
     parts: describeParts(name, entry, files),
     proof: null,
   }
@@ -80,17 +81,9 @@ function describeParts(name: string, entry: IndexEntry, files: Map<string, FileS
   })
 }
 
-function kindOf(name: string, slot: string | null): BackupKind {
+function kindOf(name: string, slot: string | null, site: string | null): BackupKind {
   if (slot !== null) return slot.startsWith('w') ? 'weekly' : 'daily'
-  if (/-safety-/.test(name)) return 'safety'
-  if (/-pinned-/.test(name)) return 'pinned'
-  return 'other'
-}
-
-function keptBecause(name: string, slot: string | null): BackupEntry['kept'] {
-  const kind = kindOf(name, slot)
-  const reason = ({ daily: 'day', weekly: 'week', pinned: 'pinned', safety: 'safety', other: 'outside' } as const)[kind]
-  return { reason, text: reason, replacedOn: null }
+  return keptKindOf(site, name) ?? 'other'
 }
 
 /** Files that the index does not name. `stale`: of a backup that the index has, or once had in a slot; else `foreign`. */

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { EngineContext } from '#engine/foundation/context.ts'
-import type { IndexDocument } from '#engine/foundation/repository/backup-index.ts'
+import { emptyIndex, type IndexDocument } from '#engine/foundation/repository/backup-index.ts'
 import { type FolderRepository, openFolderRepository } from '#engine/foundation/repository/folder.ts'
 import { INDEX_FILE } from '#engine/foundation/repository/names.ts'
 import { openRepository } from '#engine/foundation/repository/open.ts'
@@ -16,41 +16,53 @@ import { proofOf, readProofs } from './proof-store.ts'
 
 type ListContext = Pick<EngineContext, 'sites' | 'locks' | 'home' | 'log'>
 
-interface Listed {
-  backups: BackupEntry[]
-  unknown: BackupList['unknown']
-  problems: BackupList['problems']
+/** What is in a repository, not yet described. */
+interface Scan {
+  document: IndexDocument
   files: Map<string, FileStat>
-  index: BackupIndex | null
+  problems: BackupList['problems']
+  /** False: it could not be listed, `problems` says why. */
+  isListed: boolean
 }
 
 /**
  * The backups of a site in its repositories, newest first, each with what verifying found. A repository that can't be
  * listed is a problem of the list, not an error. A site without server has the vault only.
  */
-export async function listBackups(context: ListContext, site: Site, where: RepositoryName | 'all' = 'all'): Promise<BackupList> {
+export async function listBackups(
+  context: ListContext,
+  site: Site,
+  where: RepositoryName | 'all' = 'all',
+  now: Date = new Date(),
+): Promise<BackupList> {
   const names: RepositoryName[] = where === 'all' ? (site.server ? ['vault', 'server'] : ['vault']) : [where]
   const proofs = await readProofs(context, site.name)
-  const listed = new Map<RepositoryName, Listed>()
-  for (const name of names) {
-    const found = await listOne(() => openRepository(context, site, name), name, site.name)
-    for (const backup of found.backups) backup.proof = proofOf(proofs, { ...backup, repository: name }, found.files)
-    listed.set(name, found)
+  const scans = new Map<RepositoryName, Scan>()
+  for (const name of names) scans.set(name, await scanOrProblem(() => openRepository(context, site, name), name))
+  const indexes = {
+    server: await indexOf(context, site, 'server', scans),
+    own: await indexOf(context, site, 'vault', scans),
   }
-  const all = [...listed.values()]
+  const scheme = rotationScheme(site, indexes)
+  const backups: BackupEntry[] = []
+  for (const [name, { document, files }] of scans) {
+    // a server goes on by its own scheme, whatever the site's settings say
+    const ownScheme = name === 'server' ? schemeOfIndex(site.name, indexes.server) : null
+    const reading = { place: name, site: site.name, scheme: ownScheme ?? scheme, now }
+    for (const backup of describeIndex(document, files, reading)) {
+      backups.push({ ...backup, proof: proofOf(proofs, { ...backup, repository: name }, files) })
+    }
+  }
   return {
-    backups: all.flatMap(({ backups }) => backups).sort(byTime),
-    unknown: all.flatMap(({ unknown }) => unknown),
-    problems: all.flatMap(({ problems }) => problems),
-    scheme: rotationScheme(site, {
-      server: await indexOf(context, site, 'server', listed),
-      own: await indexOf(context, site, 'vault', listed),
-    }),
+    backups: backups.sort(byTime),
+    unknown: [...scans].flatMap(([name, { document, files }]) => describeUnknown(document, files, name, site.name)),
+    problems: [...scans.values()].flatMap(({ problems }) => problems),
+    scheme,
   }
 }
 
 /** The backups of any folder that is laid out like a server's. @throws AppError `not-found`, `not-a-folder`, `index-corrupt` */
-export async function listFolder(path: string): Promise<BackupList> {
+export async function listFolder(path: string, now: Date = new Date()): Promise<BackupList> {
   const folder = resolve(path)
   const facts = await stat(folder).catch((error: NodeJS.ErrnoException) => {
     throw error.code === 'ENOENT' || error.code === 'ENOTDIR' ? noFolder(folder) : error
@@ -62,36 +74,38 @@ export async function listFolder(path: string): Promise<BackupList> {
     })
   }
   const repository = openFolderRepository({ folder, owner: 'server' })
-  const { backups, unknown, problems, index, files } = await listRepository(repository, 'folder', null)
+  const { document, files, problems } = await scan(repository, 'folder')
   if (!files.has(INDEX_FILE)) problems.push(noIndex(folder))
-  const sites = [...(index?.keys() ?? [])].flatMap((name) => splitBackupName(name)?.site ?? [])
-  return { backups, unknown, problems, scheme: (sites[0] && schemeOfIndex(sites[0], index)) || 'manual' }
+  const sites = [...document.entries.keys()].flatMap((name) => splitBackupName(name)?.site ?? [])
+  const scheme = (sites[0] && schemeOfIndex(sites[0], document.entries)) || 'manual'
+  return {
+    backups: describeIndex(document, files, { place: 'folder', site: null, scheme, now }),
+    unknown: describeUnknown(document, files, 'folder', null),
+    problems,
+    scheme,
+  }
 }
 
-async function listOne(open: () => Promise<FolderRepository>, place: Place, site: string): Promise<Listed> {
+async function scanOrProblem(open: () => Promise<FolderRepository>, place: Place): Promise<Scan> {
   try {
-    return await listRepository(await open(), place, site)
+    return await scan(await open(), place)
   } catch (error) {
     const { code, message, hint } = toAppError(error)
-    return { backups: [], unknown: [], problems: [{ repository: place, code, message, hint }], files: new Map(), index: null }
+    const problems = [{ repository: place, code, message, hint }]
+    return { document: emptyIndex(), files: new Map(), problems, isListed: false }
   }
 }
 
-async function listRepository(repository: FolderRepository, place: Place, site: string | null): Promise<Listed> {
-  const document: IndexDocument = await repository.readIndexDocument()
+async function scan(repository: FolderRepository, place: Place): Promise<Scan> {
+  const document = await repository.readIndexDocument()
   const files = new Map((await repository.list()).map((facts) => [facts.name, facts]))
-  return {
-    backups: describeIndex(document, files, place, site),
-    unknown: describeUnknown(document, files, place, site),
-    problems: document.problems.map(({ code, message }) => ({
-      repository: place,
-      code,
-      message,
-      hint: 'The other backups are not affected. A new backup into this slot replaces the entry.',
-    })),
-    files,
-    index: document.entries,
-  }
+  const problems = document.problems.map(({ code, message }) => ({
+    repository: place,
+    code,
+    message,
+    hint: 'The other backups are not affected. A new backup into this slot replaces the entry.',
+  }))
+  return { document, files, problems, isListed: true }
 }
 
 /** An index for the rotation; one that was not listed is read, one that can't be read counts as absent. */
@@ -99,10 +113,10 @@ async function indexOf(
   context: ListContext,
   site: Site,
   name: RepositoryName,
-  listed: Map<RepositoryName, Listed>,
+  scans: Map<RepositoryName, Scan>,
 ): Promise<BackupIndex | null> {
-  const known = listed.get(name)
-  if (known) return known.index
+  const known = scans.get(name)
+  if (known) return known.isListed ? known.document.entries : null
   if (name === 'server' && !site.server) return null
   try {
     return await (await openRepository(context, site, name)).readIndex()

@@ -58,14 +58,14 @@ describe('listFolder', () => {
     const folder = await temporaryFolder()
     const index = {
       'shop-1': { timestamp: 1_795_398_925, database: 'shop-1.sql.gz' },
-      'shop-safety-x': { timestamp: 1, files: 'shop-safety-x.tar.gz' },
+      'shop-safety-20261123094200': { timestamp: 1, files: 'shop-safety-20261123094200.tar.gz' },
     }
     await writeFile(join(folder, 'backup.json'), JSON.stringify(index))
     const job = '20261123T034300123-0a1b2c3d'
     const files = [
       'shop-1.sql.gz.enc',
       'shop-7.tar.gz',
-      'shop-safety-x.sql.gz',
+      'shop-safety-20261123094200.sql.gz',
       'notes.txt',
       'old.sql.gz',
       `shop-1.sql.gz.${job}.part`,
@@ -81,11 +81,11 @@ describe('listFolder', () => {
       'old.sql.gz foreign',
       'shop-1.sql.gz.enc stale',
       'shop-7.tar.gz stale',
-      'shop-safety-x.sql.gz stale',
+      'shop-safety-20261123094200.sql.gz stale',
     ])
     expect(list.backups.map(({ name, kind, slot }) => [name, kind, slot])).toEqual([
       ['shop-1', 'daily', '1'],
-      ['shop-safety-x', 'safety', null],
+      ['shop-safety-20261123094200', 'safety', null],
     ])
     // a link is no part of a backup
     expect(list.backups[0]?.parts[0]).toMatchObject({ file: 'shop-1.sql.gz', size: null })
