@@ -36,7 +36,10 @@ export function siteStatus(view: SiteView, list: BackupList, jobs: Job[], now: D
     ...judge({ good, problems: list.problems, jobs, hasServer: site.server !== undefined, now }),
     newest: newest && { name: newest.name, timestamp: newest.timestamp, bytes: bytesOf(newest) },
     nights: nightsOf(good, jobs, now),
-    sizes: good.filter(({ kind }) => kind !== 'pinned').reverse().map(bytesOf),
+    sizes: good
+      .filter(({ kind }) => kind !== 'pinned')
+      .reverse()
+      .map(bytesOf),
     copies: { vault: copyState('vault', list, good, now), server: copyState('server', list, good, now) },
     encryption: encryptionOf(good),
     proof: { level: newest?.proof?.level ?? -1, at: newest?.proof?.verifiedAt ?? null },
