@@ -140,7 +140,7 @@ const CASES: Case[] = [
   ['a command after a statement', 'script-backslash', () => early(`COMMENT ON SCHEMA testsite IS 'x'; \\! touch ${PROOF}`)],
   [
     'an index that tries to COMMIT',
-    'statement-failed',
+    'superuser-functions',
     () =>
       late(
         'CREATE FUNCTION testsite.boom(integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN COMMIT; RETURN 1; END $$;\nCREATE INDEX boom ON testsite.rsc USING btree (testsite.boom(id));',
@@ -148,7 +148,7 @@ const CASES: Case[] = [
   ],
   [
     'an index that tries to COMMIT by EXECUTE',
-    'statement-failed',
+    'superuser-functions',
     () =>
       late(
         "CREATE FUNCTION testsite.boom(integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN EXECUTE 'COMMIT'; RETURN 1; END $$;\nCREATE INDEX boom ON testsite.rsc USING btree (testsite.boom(id));",
@@ -167,7 +167,7 @@ const CASES: Case[] = [
   [
     'rows that end early for the server',
     'rows-lost',
-    () => late('COPY testsite.medium_deleted (filename) FROM stdin;\na\r\\.\rlost\nlost\n\\.\n'),
+    () => early('COPY testsite.medium_deleted (filename) FROM stdin;\na\r\\.\rlost\nlost\n\\.\n'),
   ],
   ['a cut inside of rows', 'dump-cut', () => cutAt('COPY testsite.rsc ', 400)],
   ['a cut right after the header of rows', 'dump-cut', () => cutAt('FROM stdin;', 'FROM stdin;\n'.length)],

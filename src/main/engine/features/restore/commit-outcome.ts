@@ -1,19 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connectPostgres, type PostgresConnection } from '#engine/foundation/connections/postgres.ts'
 import { AppError } from '#shared/errors.ts'
+import { type Backend, backendState, terminateBackend } from './backend.ts'
 
 const WAIT_MS = 60_000
 const LOOK_MS = 200
 
-/** The server process that was asked to commit. */
-export interface Backend {
-  pid: number
-  startedAt: string
-}
-
 /**
  * Whether a restore whose COMMIT was not answered took place: the schema is then another object than before. Waits until
- * the server process that had the COMMIT is gone, since until then it may still do it.
+ * the server process that had the COMMIT is gone, since until then it may still do it; one that does nothing is ended.
  * @param liveOid of the schema before the restore; null: there was none
  * @throws AppError `commit-unknown` when the process does not end, and those of `connectPostgres`
  */
@@ -26,11 +21,10 @@ export async function wasCommitted(
   const client = await connectPostgres(connection)
   try {
     for (const start = Date.now(); ; await sleep(LOOK_MS)) {
-      const { rows } = await client.query(
-        'SELECT 1 FROM pg_catalog.pg_stat_activity WHERE pid = $1 AND backend_start::text = $2',
-        [backend.pid, backend.startedAt],
-      )
-      if (rows.length === 0) break
+      const state = await backendState(client, backend)
+      if (state === 'gone') break
+      // it has done the COMMIT, or never got it: then it must not get it later
+      if (state === 'waits-for-us') await terminateBackend(client, backend)
       if (Date.now() - start > WAIT_MS) throw commitUnknown(backend)
     }
     const { rows } = await client.query<{ oid: number }>('SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = $1', [schema])

@@ -1,4 +1,5 @@
 /** Restoring a backup onto its site: plan, run, undo. */
+export type { DumpTarget, LeftOut } from './allow-list/dump-gate.ts'
 export type { StatementFacts } from './allow-list/index.ts'
 export { type LoadProgress, type LoadRequest, type LoadResult, loadDump } from './load.ts'
 export { readTar, type TarEntry } from './media/tar-reader.ts'

@@ -3,20 +3,21 @@ import type pg from 'pg'
 import { from as copyFrom } from 'pg-copy-streams'
 import { connectPostgres, type PostgresConnection, quoteIdentifier } from '#engine/foundation/connections/postgres.ts'
 import { AppError } from '#shared/errors.ts'
-import { checkStatement, type StatementFacts } from './allow-list/index.ts'
-import { type Backend, commitUnknown, wasCommitted } from './commit-outcome.ts'
+import { DumpGate, type DumpTarget, type LeftOut } from './allow-list/dump-gate.ts'
+import type { StatementFacts } from './allow-list/facts.ts'
+import { type Backend, beginLoading, type ConnectionWatch, endBackend, watchConnection } from './backend.ts'
+import { commitUnknown, wasCommitted } from './commit-outcome.ts'
+import { checkNothingOutside } from './copied-schema.ts'
 import { lockLiveTables, withLockWait } from './live-lock.ts'
-import { asLoadError, statementFailed, UNCHANGED } from './load-errors.ts'
+import { asLoadError, runsAsSuperuser, statementFailed, transactionEnded, UNCHANGED } from './load-errors.ts'
 import { type OutsideGuard, watchOutside } from './outside-guard.ts'
 import { scriptError } from './script/errors.ts'
-import { readScript, type ScriptCopy, type ScriptStatement } from './script/script-reader.ts'
+import { readScript, type ScriptCopy, type ScriptItem } from './script/script-reader.ts'
 
-export interface LoadRequest {
+export interface LoadRequest extends DumpTarget {
   connection: PostgresConnection
   /** Plain SQL bytes. Its end means that everything before it, decryption and gzip, ended well. */
   script: AsyncIterable<Buffer>
-  /** The site's schema, which the dump makes. */
-  schema: string
   /** The name under which the live schema is kept; null: there is no live schema. */
   keepLiveAs: string | null
   signal: AbortSignal
@@ -32,6 +33,8 @@ export interface LoadRequest {
   lockWaitMs?: number
   /** Told who the load waits for, and null once it goes on. */
   onLockWait?: (text: string | null) => void
+  /** Milliseconds without an answer after which the server is asked over another connection; default 20,000. */
+  silenceMs?: number
 }
 
 export interface LoadProgress {
@@ -52,23 +55,32 @@ export interface LoadResult {
   statements: number
   rows: number
   tables: string[]
+  leftOut: LeftOut
 }
 
 /**
  * Loads a dump in place of a site's schema, in one transaction on a connection of its own: other sessions see the old
  * data until COMMIT, and whatever goes wrong leaves the database as it was. Statements go through the allow-list one by
  * one; COMMIT goes out only after the script ended as a whole dump does. Source: docs/formats.md, "Loading a dump".
- * @throws AppError `statement-refused`, `other-schema`, `statement-failed`, `dump-cut`, `script-…`, `rows-lost`,
- * `transaction-ended`, `database-locked`, `commit-unknown`, `cancelled`, and those of the source and of `connectPostgres`
+ * @throws AppError `statement-refused`, `other-schema`, `schema-in-text`, `superuser-functions`, `statement-failed`,
+ * `dump-cut`, `script-…`, `rows-lost`, `transaction-ended`, `outside-changed`, `database-locked`, `connection-lost`,
+ * `commit-unknown`, `cancelled`, and those of the source and of `connectPostgres`
  */
 export async function loadDump(request: LoadRequest): Promise<LoadResult> {
   const { signal, connection } = request
   const client = await connectPostgres(connection, signal)
+  const loader = new Loader(client, request)
   try {
-    return await new Loader(client, request).run()
+    return await loader.run()
   } catch (error) {
-    throw asLoadError(error, signal)
+    const known = asLoadError(loader.lost ?? error, signal)
+    // a server that builds an index would not notice the end of its connection, and would hold its locks on
+    if (loader.backend && (signal.aborted || loader.lost) && known.code !== 'commit-unknown') {
+      await endBackend(connection, loader.backend)
+    }
+    throw known
   } finally {
+    loader.close()
     // without COMMIT the end of the connection is a rollback
     await closeClient(client)
   }
@@ -77,50 +89,67 @@ export async function loadDump(request: LoadRequest): Promise<LoadResult> {
 class Loader {
   readonly #client: pg.Client
   readonly #request: LoadRequest
-  readonly #tables = new Set<string>()
+  readonly #gate: DumpGate
+  #backend: Backend | null = null
+  #watch: ConnectionWatch | null = null
+  #isSuperuser = false
   #doing = ''
   #bytes = 0
   #statements = 0
   #rows = 0
-  #madeSchema = false
 
   constructor(client: pg.Client, request: LoadRequest) {
     this.#client = client
     this.#request = request
+    this.#gate = new DumpGate(request)
+  }
+
+  get backend(): Backend | null {
+    return this.#backend
+  }
+
+  /** Why the connection was given up; null: it was not. */
+  get lost(): AppError | null {
+    return this.#watch?.lost ?? null
+  }
+
+  close(): void {
+    this.#watch?.stop()
   }
 
   async run(): Promise<LoadResult> {
-    const { script, signal } = this.#request
-    const backend = await this.#begin()
+    const { script, schema, dumpSchema = schema, keepLiveAs, connection, silenceMs } = this.#request
+    const client = this.#client
+    const { backend, isSuperuser } = await beginLoading(client)
+    this.#backend = backend
+    this.#isSuperuser = isSuperuser
+    this.#watch = watchConnection(client, connection, backend, silenceMs)
     const liveOid = await this.#liveOid()
     await this.#moveLiveAway()
-    const outside = await watchOutside(this.#client, this.#request.schema, this.#request.keepLiveAs)
+    const outside = await watchOutside(client, schema, keepLiveAs)
     const onBytes = (bytes: number) => {
       this.#bytes += bytes
       this.#report()
     }
-    for await (const item of readScript(script, { onBytes })) {
-      signal.throwIfAborted()
-      const facts = await checkStatement(item.text, this.#request.schema, item)
-      this.#doing = facts.table ?? facts.name
-      await this.#request.beforeStatement?.(facts)
-      if (item.kind === 'copy') await this.#copy(item, facts)
-      else await this.#statement(item, facts)
-    }
-    if (!this.#madeSchema) throw new AppError('no-schema', `The dump does not make the schema "${this.#request.schema}".`)
+    for await (const item of this.#watch.reading(readScript(script, { onBytes }))) await this.#item(item)
+    if (!this.#gate.madeSchema) throw new AppError('no-schema', `The dump does not make the schema "${dumpSchema}".`)
     await this.#finish(backend, liveOid, outside)
-    return { statements: this.#statements, rows: this.#rows, tables: [...this.#tables] }
+    const { tables, leftOut } = this.#gate
+    return { statements: this.#statements, rows: this.#rows, tables: [...tables], leftOut }
   }
 
-  async #begin(): Promise<Backend> {
-    const client = this.#client
-    await client.query('BEGIN')
-    await client.query('SET LOCAL statement_timeout = 0')
-    await client.query('SET LOCAL idle_in_transaction_session_timeout = 0')
-    const { rows } = await client.query<{ pid: number; started: string }>(
-      'SELECT pid, backend_start::text AS started FROM pg_catalog.pg_stat_activity WHERE pid = pg_catalog.pg_backend_pid()',
-    )
-    return { pid: rows[0]?.pid ?? 0, startedAt: rows[0]?.started ?? '' }
+  async #item(item: ScriptItem): Promise<void> {
+    this.#request.signal.throwIfAborted()
+    this.#statements += 1
+    const passed = await this.#gate.pass(item)
+    if (!passed) return
+    const { text, facts } = passed
+    const [runs] = this.#gate.runs
+    if (this.#isSuperuser && runs !== undefined) throw runsAsSuperuser(runs, this.#request.connection.user, item)
+    this.#doing = facts.table ?? facts.name
+    await this.#request.beforeStatement?.(facts)
+    if (item.kind === 'copy') await this.#copy(item, facts)
+    else await this.#statement({ ...item, text }, facts)
   }
 
   async #liveOid(): Promise<number | null> {
@@ -151,38 +180,31 @@ class Loader {
     this.#requireTransaction('moving the live schema away')
   }
 
-  async #statement(item: ScriptStatement, facts: StatementFacts): Promise<void> {
-    this.#statements += 1
-    if (facts.action === 'skip') return
+  async #statement(item: Exclude<ScriptItem, ScriptCopy>, facts: StatementFacts): Promise<void> {
     if (facts.action === 'copy') throw scriptError('statement-refused', 'COPY without rows', item)
     // the extended protocol takes one statement at a time: the server itself refuses a second one
     const query = { text: item.text, queryMode: 'extended' }
     try {
       await this.#client.query(query)
     } catch (error) {
-      throw this.#client.getTransactionStatus() === 'I'
-        ? this.#transactionEnded(item.line)
-        : statementFailed(error, item.text, item)
+      if (this.#client.getTransactionStatus() === 'I') throw transactionEnded(item.line)
+      throw statementFailed(error, { facts, text: item.text, place: item })
     }
     this.#requireTransaction(`line ${item.line} of the dump`)
-    if (facts.name === 'CREATE SCHEMA') this.#madeSchema = true
-    if (facts.table !== undefined && facts.name === 'CREATE TABLE') this.#tables.add(facts.table)
     this.#rows += facts.rows ?? 0
   }
 
   async #copy(item: ScriptCopy, facts: StatementFacts): Promise<void> {
-    this.#statements += 1
     const { schema } = this.#request
     const columns = facts.columns ? ` (${facts.columns.map(quoteIdentifier).join(', ')})` : ''
     // put together anew: nothing but a table and its columns can be in it
-    const target = this.#client.query(
-      copyFrom(`COPY ${quoteIdentifier(schema)}.${quoteIdentifier(facts.table ?? '')}${columns} FROM STDIN`),
-    )
+    const text = `COPY ${quoteIdentifier(schema)}.${quoteIdentifier(facts.table ?? '')}${columns} FROM STDIN`
+    const target = this.#client.query(copyFrom(text))
     try {
-      await pipeline(item.rows, target)
+      await pipeline(this.#watch?.reading(item.rows) ?? item.rows, target)
     } catch (error) {
       if (error instanceof AppError) throw error
-      throw statementFailed(error, item.text, item)
+      throw statementFailed(error, { facts, text, place: item })
     }
     this.#requireTransaction(`the rows of ${facts.table}`)
     if (target.rowCount !== item.rowCount()) {
@@ -192,15 +214,16 @@ class Loader {
   }
 
   async #finish(backend: Backend, liveOid: number | null, outside: OutsideGuard): Promise<void> {
-    const { keepLiveAs, connection, lockWaitMs, onLockWait, signal, beforeCommit } = this.#request
+    const { schema, dumpSchema = schema, keepLiveAs, connection, lockWaitMs, onLockWait, signal, beforeCommit } = this.#request
     const client = this.#client
     this.#doing = 'checking constraints'
     this.#report()
     try {
       await client.query('SET CONSTRAINTS ALL IMMEDIATE')
     } catch (error) {
-      throw new AppError('statement-failed', `A constraint fails at the end of the dump: ${(error as Error).message}.`)
+      throw statementFailed(error, { text: 'SET CONSTRAINTS ALL IMMEDIATE', place: null })
     }
+    if (dumpSchema !== schema) await checkNothingOutside(client, schema, dumpSchema)
     // what others write right now belongs to the old data: they finish first
     if (keepLiveAs !== null) {
       const wait = { waitMs: lockWaitMs, onWait: onLockWait }
@@ -219,8 +242,9 @@ class Loader {
       command = (await this.#client.query('COMMIT')).command
     } catch (error) {
       // an answer of the server is a no; a lost connection is neither yes nor no
-      if ((error as { code?: string; severity?: string }).severity !== undefined) {
-        throw new AppError('statement-failed', `The server did not commit: ${(error as Error).message}. ${UNCHANGED}`)
+      const answer = error as { code?: string; severity?: string; message: string }
+      if (answer.severity !== undefined && answer.severity !== 'FATAL') {
+        throw new AppError('statement-failed', `The server did not commit: ${answer.message}. ${UNCHANGED}`)
       }
       const { connection, schema } = this.#request
       const committed = await wasCommitted(connection, schema, liveOid, backend).catch(() => {
@@ -234,15 +258,7 @@ class Loader {
   }
 
   #requireTransaction(after: string): void {
-    if (this.#client.getTransactionStatus() === 'T') return
-    throw this.#transactionEnded(after)
-  }
-
-  #transactionEnded(after: string | number): AppError {
-    return new AppError('transaction-ended', `The server left the transaction after ${after}; the load was stopped at once.`, {
-      hint: 'Such a dump must not be loaded. Choose another backup.',
-      details: { after },
-    })
+    if (this.#client.getTransactionStatus() !== 'T') throw transactionEnded(after)
   }
 
   #report(): void {

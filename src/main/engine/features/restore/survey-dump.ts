@@ -1,12 +1,12 @@
-import { checkStatement } from './allow-list/index.ts'
+import { DumpGate, type DumpTarget, type LeftOut } from './allow-list/dump-gate.ts'
 import { readScript } from './script/script-reader.ts'
 
 /** What a dump would make, found by reading all of it. */
 export interface DumpSurvey {
   /** Bytes of the plain script. */
   bytes: number
-  /** True when it makes the site's schema. */
-  makesSchema: boolean
+  /** True when it makes the schema that it is to make. */
+  readonly makesSchema: boolean
   /** Tables with their rows, and the columns that have values (null: it does not say). */
   tables: Map<string, { rows: number; columns: string[] | null }>
   /** Roles that become owners, and roles that get rights. */
@@ -16,33 +16,43 @@ export interface DumpSurvey {
   references: Set<string>
   /** Functions that run with the rights of their owner. */
   securityDefiners: number
+  /** Functions that run while it is loaded. A superuser refuses to load them. */
+  runs: ReadonlySet<string>
+  /** What is left out when it is loaded. */
+  leftOut: LeftOut
 }
 
 /**
  * Reads a dump to its end as the loader would, without a database.
  * @throws AppError those of `readScript` and `checkStatement`
  */
-export async function surveyDump(script: AsyncIterable<Buffer>, schema: string, signal: AbortSignal): Promise<DumpSurvey> {
+export async function surveyDump(script: AsyncIterable<Buffer>, target: DumpTarget, signal: AbortSignal): Promise<DumpSurvey> {
+  const gate = new DumpGate(target)
   const survey: DumpSurvey = {
     bytes: 0,
-    makesSchema: false,
     tables: new Map(),
     owners: new Set(),
     roles: new Set(),
     references: new Set(),
     securityDefiners: 0,
+    runs: gate.runs,
+    leftOut: gate.leftOut,
+    get makesSchema() {
+      return gate.madeSchema
+    },
   }
   const onBytes = (bytes: number) => {
     survey.bytes += bytes
   }
   for await (const item of readScript(script, { onBytes })) {
     signal.throwIfAborted()
-    const facts = await checkStatement(item.text, schema, item)
+    const passed = await gate.pass(item)
+    if (!passed) continue
+    const { facts } = passed
     for (const owner of facts.owners) survey.owners.add(owner)
     for (const role of facts.roles) survey.roles.add(role)
     for (const reference of facts.references) survey.references.add(reference)
     if (facts.isSecurityDefiner) survey.securityDefiners += 1
-    if (facts.name === 'CREATE SCHEMA') survey.makesSchema = true
     if (facts.table === undefined) continue
     const table = survey.tables.get(facts.table) ?? { rows: 0, columns: null }
     survey.tables.set(facts.table, table)

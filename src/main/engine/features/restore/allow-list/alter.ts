@@ -1,4 +1,5 @@
 import { isSymbol, isWord, type Token } from '../script/sql-tokens.ts'
+import { callsOf } from './calls.ts'
 import { checkReferences } from './create.ts'
 import { Cursor, outerTokens, refused } from './cursor.ts'
 import { factsOf, type StatementFacts } from './facts.ts'
@@ -35,7 +36,6 @@ const COLUMN_ACTIONS: string[][] = [
   ['set', 'statistics'],
   ['set', 'storage'],
   ['set', 'compression'],
-  ['set', 'expression'],
   ['add', 'generated'],
 ]
 
@@ -78,7 +78,7 @@ function ownerChange(cursor: Cursor, name: string): StatementFacts {
   const owner = cursor.name()
   cursor.end()
   if (owner === null) throw refused(`${name}: an owner that can’t be read`)
-  return factsOf(name, { owners: [owner] })
+  return factsOf(name, { about: 'owner', owners: [owner] })
 }
 
 function alterTable(cursor: Cursor): StatementFacts {
@@ -87,7 +87,7 @@ function alterTable(cursor: Cursor): StatementFacts {
   if (isWord(cursor.peek(), 'owner')) return ownerChange(cursor, 'ALTER TABLE')
   for (const action of splitActions(cursor)) checkTableAction(new Cursor(action, cursor.schema))
   checkReferences(cursor)
-  return factsOf('ALTER TABLE')
+  return factsOf('ALTER TABLE', { runs: callsOf(cursor) })
 }
 
 function splitActions({ tokens, at: from }: Cursor): Token[][] {
@@ -134,7 +134,7 @@ function alterOwned(cursor: Cursor, kind: string): StatementFacts {
     return factsOf(name)
   }
   if (kind === 'sequence' && (cursor.words('set', 'logged') || cursor.words('set', 'unlogged'))) return factsOf(name)
-  if (kind === 'domain' && cursor.words('add', 'constraint')) return factsOf(name)
+  if (kind === 'domain' && cursor.words('add', 'constraint')) return factsOf(name, { runs: callsOf(cursor) })
   if (kind === 'statistics' && cursor.words('set', 'statistics')) return factsOf(name)
   if (kind === 'text search configuration' && cursor.words('add', 'mapping', 'for')) return factsOf(name)
   if (kind.endsWith('view') && !isWord(cursor.peek(), 'owner')) {

@@ -1,7 +1,9 @@
 import { isSymbol, isWord } from '../script/sql-tokens.ts'
-import { Cursor, findOuterWord, outerTokens, refused } from './cursor.ts'
+import { callsOf, rangeFunctions } from './calls.ts'
+import { Cursor, findOuterWord, refused } from './cursor.ts'
 import { factsOf, type StatementFacts } from './facts.ts'
 import { outsideReferences } from './references.ts'
+import { createRoutine } from './routine.ts'
 
 /** Kinds whose name comes right after the kind, and that run nothing when they are made. */
 const PLAIN_KINDS: string[][] = [
@@ -25,7 +27,8 @@ export function checkCreate(cursor: Cursor): StatementFacts {
   for (const kind of PLAIN_KINDS) {
     if (!cursor.words(...kind)) continue
     cursor.ownName()
-    return factsOf(`CREATE ${kind.join(' ').toUpperCase()}`, { references: outsideReferences(cursor) })
+    const name = `CREATE ${kind.join(' ').toUpperCase()}`
+    return factsOf(name, { references: outsideReferences(cursor), runs: kind[0] === 'aggregate' ? [] : callsOf(cursor) })
   }
   cursor.words('or', 'replace')
   if (cursor.words('view') || cursor.words('recursive', 'view')) return createView(cursor, 'CREATE VIEW')
@@ -66,7 +69,7 @@ function createTable(cursor: Cursor): StatementFacts {
     while (parents.symbol(','))
   }
   checkReferences(cursor)
-  return factsOf('CREATE TABLE', { table, references: outsideReferences(cursor) })
+  return factsOf('CREATE TABLE', { table, references: outsideReferences(cursor), runs: callsOf(cursor) })
 }
 
 /** A foreign key puts triggers on the table that it refers to, an identity makes a sequence: both in this schema only. */
@@ -104,19 +107,19 @@ function createIndex(cursor: Cursor): StatementFacts {
   if (cursor.name() === null || !cursor.words('on')) throw refused('CREATE INDEX of this form is not allowed')
   cursor.words('only')
   cursor.ownName()
-  return factsOf('CREATE INDEX', { references: outsideReferences(cursor) })
+  return factsOf('CREATE INDEX', { references: outsideReferences(cursor), runs: callsOf(cursor) })
 }
 
 function createView(cursor: Cursor, name: string): StatementFacts {
   cursor.ownName()
-  return factsOf(name)
+  return factsOf(name, { runs: callsOf(cursor) })
 }
 
 function createType(cursor: Cursor): StatementFacts {
   cursor.ownName()
   // a base type is made of functions in C
   if (!cursor.isAtEnd && !cursor.words('as')) throw refused('CREATE TYPE of a base type is not allowed')
-  return factsOf('CREATE TYPE', { references: outsideReferences(cursor) })
+  return factsOf('CREATE TYPE', { references: outsideReferences(cursor), runs: rangeFunctions(cursor) })
 }
 
 /** `CREATE TRIGGER name … ON table …`, `CREATE POLICY name ON table …`. */
@@ -127,39 +130,4 @@ function createOn(cursor: Cursor, name: string): StatementFacts {
   cursor.at = on + 1
   cursor.ownName()
   return factsOf(name)
-}
-
-/** Functions and procedures in SQL and PL/pgSQL. Their bodies are not looked at: making one does not run it. */
-function createRoutine(cursor: Cursor): StatementFacts {
-  cursor.ownName()
-  if (!isSymbol(cursor.peek(), '(')) throw refused('a function without arguments list')
-  const signature = new Cursor(cursor.tokens.slice(0, findBody(cursor)), cursor.schema)
-  signature.at = cursor.at
-  const languages: string[] = []
-  let isSecurityDefiner = false
-  for (const { token, at } of outerTokens(signature.tokens, signature.at)) {
-    if (isSymbol(signature.tokens[at - 1], '.')) continue
-    const next = signature.tokens[at + 1]
-    if (isWord(token, 'language') && next) languages.push(next.value.toLowerCase())
-    if (isWord(token, 'security') && isWord(next, 'definer')) isSecurityDefiner = true
-    if (isWord(token, 'set') && isWord(next, 'role', 'session', 'session_authorization', 'local')) {
-      throw refused('a function that changes its role')
-    }
-  }
-  const foreign = languages.find((language) => language !== 'sql' && language !== 'plpgsql')
-  if (foreign !== undefined)
-    throw refused(`a function in the language "${foreign.slice(0, 63)}"; only sql and plpgsql are allowed`)
-  const hasSqlBody = signature.tokens.length < cursor.tokens.length
-  if (languages.length === 0 && !hasSqlBody) throw refused('a function without language')
-  return factsOf('CREATE FUNCTION', { isSecurityDefiner, references: outsideReferences(signature) })
-}
-
-/** Where the body of an SQL-standard function begins; the end of the statement when it has none. */
-function findBody({ tokens, at: from }: Cursor): number {
-  for (const { token, at } of outerTokens(tokens, from)) {
-    if (isSymbol(tokens[at - 1], '.') || isWord(tokens[at - 1], 'returns', 'setof')) continue
-    if (isWord(token, 'begin') && isWord(tokens[at + 1], 'atomic')) return at
-    if (isWord(token, 'return')) return at
-  }
-  return tokens.length
 }

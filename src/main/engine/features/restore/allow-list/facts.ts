@@ -16,6 +16,12 @@ export interface StatementFacts {
   roles: string[]
   /** `schema.name` of what it refers to outside of the site's schema and PostgreSQL's own. */
   references: string[]
+  /** What it says of others than the objects themselves: who owns one, who may use one. */
+  about?: 'owner' | 'grant'
+  /** Functions that run when it does, or when rows are loaded into what it makes. */
+  runs?: string[]
+  /** The function that it makes, and those that this one calls; null: it does more than compute. */
+  routine?: { name: string; calls: string[] | null }
   /** True for what runs with the rights of its owner. */
   isSecurityDefiner?: boolean
 }

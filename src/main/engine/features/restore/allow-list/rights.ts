@@ -39,7 +39,7 @@ export function checkGrant(cursor: Cursor, verb: 'GRANT' | 'REVOKE'): StatementF
     cursor.ownName()
     cursor.parentheses()
   }
-  return factsOf(verb, { roles: grantees(cursor) })
+  return factsOf(verb, { about: 'grant', roles: grantees(cursor) })
 }
 
 /** `TO role [, …] [WITH GRANT OPTION] [GRANTED BY role]`, likewise FROM. */
@@ -76,7 +76,7 @@ export function checkDefaultPrivileges(cursor: Cursor): StatementFacts {
   if (cursor.oneOf('tables', 'sequences', 'functions', 'routines', 'types') === null) {
     throw refused('default privileges on this kind of object')
   }
-  return factsOf('ALTER DEFAULT PRIVILEGES', { owners: roles, roles: grantees(cursor) })
+  return factsOf('ALTER DEFAULT PRIVILEGES', { about: 'grant', owners: roles, roles: grantees(cursor) })
 }
 
 /** `COMMENT ON …`. */

@@ -26,7 +26,7 @@ export function checkSet(cursor: Cursor): StatementFacts {
   const value = cursor.peek()
   cursor.at += 1
   cursor.end()
-  if (TIME_LIMITS.includes(name)) return factsOf('SET', { action: 'skip' })
+  if (TIME_LIMITS.includes(name)) return factsOf(`SET ${name}`, { action: 'skip' })
   if (!value || value.kind === 'body' || value.kind === 'symbol' || !SETTINGS[name]?.test(value.value)) {
     throw refused(`SET ${name} to a value that dumps do not set`)
   }

@@ -151,7 +151,7 @@ class PlanMaker {
   async #readDatabase(found: FoundBackup) {
     const { schema } = this.#site.database
     return this.#readPart<DumpSurvey>(found, 'database', 'Complete', 'its completion line', async (open) =>
-      surveyDump(open.content, schema, this.#job.signal),
+      surveyDump(open.content, { schema }, this.#job.signal),
     )
   }
 

@@ -5,8 +5,11 @@ import { AppError } from '#shared/errors.ts'
 export interface Token {
   /** `word`: unquoted, lower-cased; `name`: quoted identifier; `body`: dollar-quoted string. */
   kind: 'word' | 'name' | 'string' | 'body' | 'number' | 'symbol'
-  /** The identifier or string without its quotes; of a symbol its one character. */
+  /** The identifier or string without its quotes (empty for E'…'); of a symbol its one character. */
   value: string
+  /** Where it stands in the statement, its quotes included. */
+  start: number
+  end: number
 }
 
 const MAX_TOKENS = 1_000_000
@@ -76,41 +79,40 @@ function* scanTokens(text: string, tokens: Token[]): Generator<void> {
     }
     if (char === "'" && escapeEnded) throw tokenError('a string that goes on after its end')
     escapeEnded = false
+    const start = at
+    const take = (kind: Token['kind'], value: string, end: number) => {
+      tokens.push({ kind, value, start, end })
+      at = end
+    }
     if (char === "'" || char === '"') {
       const { end, value } = quoted(text, at, char)
-      tokens.push({ kind: char === "'" ? 'string' : 'name', value })
-      at = end
+      take(char === "'" ? 'string' : 'name', value, end)
     } else if (char === '$' && match(DOLLAR) !== null) {
       const delimiter = match(DOLLAR) ?? ''
       const end = text.indexOf(delimiter, at + delimiter.length)
       if (end < 0) throw tokenError('a string without end')
-      tokens.push({ kind: 'body', value: text.slice(at + delimiter.length, end) })
-      at = end + delimiter.length
+      take('body', text.slice(at + delimiter.length, end), end + delimiter.length)
     } else if (char === '$' || /\d/.test(char)) {
       if (char === '$') at += 1
       const number = match(SIGNED_EXPONENT) ?? match(NUMBER)
       if (number === null) throw tokenError('a $ that begins nothing')
-      at += number.length
+      take('number', number, at + number.length)
       if (text[at] === "'") throw tokenError('a quote right after a number')
-      tokens.push({ kind: 'number', value: number })
     } else {
       const word = match(WORD)
       if (word === null) {
         if (!SYMBOL.test(char)) throw tokenError(`the character ${JSON.stringify(char)}`)
-        tokens.push({ kind: 'symbol', value: char })
-        at += 1
+        take('symbol', char, at + 1)
       } else {
         at += word.length
         if (/^u$/i.test(word) && /^&['"]/.test(text.slice(at, at + 2))) throw tokenError('a string of the U& kind')
-        if (text[at] !== "'") tokens.push({ kind: 'word', value: lower(word) })
+        if (text[at] !== "'") take('word', lower(word), at)
         else if (/^e$/i.test(word)) {
-          at = endOfEscape(text, at)
+          take('string', '', endOfEscape(text, at))
           escapeEnded = true
-          tokens.push({ kind: 'string', value: '' })
         } else if (/^[bxn]$/i.test(word)) {
           const { end, value } = quoted(text, at, "'")
-          tokens.push({ kind: 'string', value })
-          at = end
+          take('string', value, end)
         } else throw tokenError('a quote right after a word')
       }
     }
