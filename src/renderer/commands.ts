@@ -3,6 +3,7 @@ import { backUp } from './lib/back-up.ts'
 import { chooseAndDecrypt } from './lib/decrypt-start.ts'
 import { isTyping } from './lib/typing.ts'
 import { checkNow } from './queries.ts'
+import { usePageCommands } from './stores/page-commands.ts'
 import { navigate, type Route, type SitePage, siteOf, useUi } from './stores/ui.ts'
 
 /** Something that the palette lists and a key may run. */
@@ -29,7 +30,7 @@ function go(id: string, title: string, to: Route, keys?: string): Command {
 /** Every command that works on what is shown now. */
 export function commandsFor(route: Route, sites: readonly Site[]): Command[] {
   const chosen = siteOf(route)
-  const list: Command[] = []
+  const list: Command[] = [...usePageCommands.getState().commands]
   if (chosen !== null) {
     list.push({
       id: 'backup',
@@ -69,8 +70,8 @@ let pendingG = 0
 
 /** Runs the command of a key press, if there is one. */
 export function handleKey(event: KeyboardEvent, sites: readonly Site[]): void {
-  const { route, setPalette, paletteOpen, unlock } = useUi.getState()
-  if (unlock !== null || event.defaultPrevented) return
+  const { route, setPalette, paletteOpen, unlock, leaving } = useUi.getState()
+  if (unlock !== null || leaving !== null || event.defaultPrevented) return
   const action = isModified(event) ? modifiedAction(event, sites) : plainAction(event)
   if (action === null || (paletteOpen && action !== 'palette')) return
   event.preventDefault()

@@ -1,7 +1,7 @@
 import type { EngineEvent } from '#shared/contract/events.ts'
 import { isJobActive, type Job } from '#shared/model/job.ts'
 import { call, desk } from './bridge.ts'
-import { badParts, outcomeText } from './lib/jobs.ts'
+import { foundProblem, outcomeText } from './lib/jobs.ts'
 import { queryClient } from './queries.ts'
 import { useDecrypt } from './stores/decrypt.ts'
 import { useJobs } from './stores/jobs.ts'
@@ -32,11 +32,11 @@ function onEvent(event: EngineEvent): void {
       onJob(event.job)
       break
     case 'sites-changed':
-      for (const key of ['sites', 'overview', 'demo']) queryClient.invalidateQueries({ queryKey: [key] })
+      for (const key of ['sites', 'overview', 'demo', 'schedule']) queryClient.invalidateQueries({ queryKey: [key] })
       break
     case 'backups-changed':
       queryClient.invalidateQueries({ queryKey: event.site === null ? ['backups'] : ['backups', event.site] })
-      queryClient.invalidateQueries({ queryKey: ['overview'] })
+      for (const key of ['overview', 'coming-nights']) queryClient.invalidateQueries({ queryKey: [key] })
       // Also told when the engine was started again: its jobs are interrupted now.
       if (event.site === null) loadJobs()
       break
@@ -44,6 +44,10 @@ function onEvent(event: EngineEvent): void {
       queryClient.setQueryData(['secrets'], event.state)
       // What was refused for want of a password is tried again.
       if (event.state.state === 'unlocked') queryClient.invalidateQueries()
+      break
+    case 'schedule-changed':
+      // which night replaces a backup is part of the lists
+      for (const key of ['schedule', 'coming-nights', 'backups', 'overview']) queryClient.invalidateQueries({ queryKey: [key] })
       break
     case 'preferences-changed':
       queryClient.invalidateQueries({ queryKey: ['settings'] })
@@ -71,7 +75,7 @@ function announce(job: Job): void {
   const { route, toast } = useUi.getState()
   const home = homeOf(job)
   if (route.page === 'jobs' || isAt(route, home)) return
-  if (badParts(job).length > 0) toast({ tone: 'bad', text: `${job.title}: ${outcomeText(job)}`, show: home })
+  if (foundProblem(job) !== null) toast({ tone: 'bad', text: `${job.title}: ${outcomeText(job)}`, show: home })
   else if (job.state === 'done') toast({ tone: 'ok', text: `${job.title}: done`, show: home })
   else if (job.state === 'failed')
     toast({ tone: 'bad', text: `${job.title}: ${outcomeText(job)}`, show: { page: 'jobs', job: job.id } })

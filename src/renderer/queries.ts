@@ -32,6 +32,15 @@ export const useKept = (site: string) =>
     queryFn: () => call('restore.kept', { site }),
   })
 
+export const useNights = () =>
+  useQuery<ProcedureOutput<'schedule.list'>, AppError>({ queryKey: ['schedule'], queryFn: () => call('schedule.list', {}) })
+
+export const useComingNights = (site: string) =>
+  useQuery<ProcedureOutput<'schedule.preview'>, AppError>({
+    queryKey: ['coming-nights', site],
+    queryFn: () => call('schedule.preview', { site }),
+  })
+
 export const useSettings = () =>
   useQuery<ProcedureOutput<'settings.get'>, AppError>({ queryKey: ['settings'], queryFn: () => call('settings.get', {}) })
 

@@ -87,6 +87,21 @@ export function formatAge(iso: string | Date, now: Date): string {
   return `${Math.floor(seconds / 86_400)} d ago`
 }
 
+/** A time to come, in its largest unit: `now`, `in 18 m`, `in 17 h`, `in 3 d`. */
+export function formatUntil(iso: string | Date, now: Date): string {
+  const seconds = Math.round((new Date(iso).getTime() - now.getTime()) / 1000)
+  if (seconds < 60) return 'now'
+  if (seconds < 3600) return `in ${Math.floor(seconds / 60)} m`
+  if (seconds < 86_400) return `in ${Math.floor(seconds / 3600)} h`
+  return `in ${Math.floor(seconds / 86_400)} d`
+}
+
+/** A moment to come: `03:02` on this UTC day, else `Tue 24 Nov 03:02`. */
+export function formatComing(iso: string | Date, now: Date): string {
+  const date = new Date(iso)
+  return date.toISOString().slice(0, 10) === now.toISOString().slice(0, 10) ? formatClock(date) : formatMoment(date)
+}
+
 /** A day near now: `today`, `Sun 22` in the last week, else `13 Nov` (UTC). */
 export function formatNearDay(iso: string | Date, now: Date): string {
   const date = new Date(iso)

@@ -1,5 +1,8 @@
-import { formatAmount, formatDuration, formatRate } from '#shared/format.ts'
+import { z } from 'zod'
+import { formatAmount, formatDuration, formatPlural, formatRate } from '#shared/format.ts'
+import { type DrillReport, drillReportSchema } from '#shared/model/drill.ts'
 import { isJobActive, type Job, type JobKind, type JobPhase, type JobState } from '#shared/model/job.ts'
+import { failedChecks } from './join-backups.ts'
 
 export const KIND_WORD: Record<JobKind, string> = {
   backup: 'Backup',
@@ -69,10 +72,32 @@ export function newestFirst(jobs: Iterable<Job>): Job[] {
   return [...jobs].sort((a, b) => b.createdAt.localeCompare(a.createdAt))
 }
 
-/** The parts that a verification found damaged or missing: the job did what it should, the backup is not well. */
-export function badParts(job: Pick<Job, 'kind' | 'state' | 'items'>): string[] {
-  if (job.kind !== 'verify' || job.state !== 'done') return []
-  return job.items.filter((item) => item.state === 'failed').map((item) => item.name)
+/** What a verification or a drill found wrong: the job did what it should, the backup is not well. Null: nothing. */
+export function foundProblem(job: Pick<Job, 'kind' | 'state' | 'items' | 'result'>): string | null {
+  if (job.state !== 'done') return null
+  if (job.kind === 'drill') {
+    const report = drillReportOf(job)
+    return report?.outcome === 'failed' ? `The drill failed. ${failedChecks(report)}` : null
+  }
+  const bad = job.kind === 'verify' ? job.items.filter((item) => item.state === 'failed').map((item) => item.name) : []
+  return bad.length > 0 ? `Found a problem in ${bad.join(', ')}` : null
+}
+
+/** The report of a drill that came to its end. */
+export function drillReportOf(job: Pick<Job, 'kind' | 'result'>): DrillReport | null {
+  if (job.kind !== 'drill') return null
+  const result = z.object({ report: drillReportSchema }).safeParse(job.result)
+  return result.success ? result.data.report : null
+}
+
+/** "Restored in 12 s, every check passed". */
+export function drillOutcome({ outcome, recoverySeconds, checks }: DrillReport): string {
+  const restored = recoverySeconds === null ? 'Not restored' : `Restored in ${formatDuration(recoverySeconds)}`
+  const toRead = checks.filter((check) => check.outcome !== 'passed').length
+  if (outcome === 'unknown') return 'Cannot be drilled on this computer; nothing is said against the backup'
+  if (outcome === 'failed')
+    return `${restored}; ${formatPlural(checks.filter((c) => c.outcome === 'failed').length, 'check')} failed`
+  return toRead === 0 ? `${restored}, every check passed` : `${restored}, ${formatPlural(toRead, 'check')} to read`
 }
 
 /** A single-line account of how a job ended. */
@@ -81,8 +106,10 @@ export function outcomeText(job: Job): string {
   if (job.error) return job.error.message
   if (job.state === 'waiting') return job.question ?? 'Waits for an answer'
   if (job.phase && isJobActive(job)) return phaseText(job.phase)
-  const bad = badParts(job)
-  if (bad.length > 0) return `Found a problem in ${bad.join(', ')}`
+  const problem = foundProblem(job)
+  if (problem !== null) return problem
+  const report = drillReportOf(job)
+  if (report) return drillOutcome(report)
   const took = tookSeconds(job, new Date())
   return job.state === 'done' && took !== null ? `Done in ${formatDuration(took)}` : STATE_WORD[job.state]
 }

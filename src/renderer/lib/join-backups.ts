@@ -1,5 +1,6 @@
-import { formatWeekday, formatWeekdayDay } from '#shared/format.ts'
-import type { BackupEntry, BackupKind, BackupPart, PartKind, RepositoryName } from '#shared/model/backup.ts'
+import { formatWeekdayDay } from '#shared/format.ts'
+import type { BackupEntry, BackupKind, BackupPart, PartKind, Proof, RepositoryName } from '#shared/model/backup.ts'
+import type { DrillReport } from '#shared/model/drill.ts'
 
 export type CopyState = 'present' | 'incomplete' | 'failed' | 'differs'
 
@@ -23,14 +24,17 @@ export interface BackupRow {
   parts: BackupPart[]
   copies: Partial<Record<RepositoryName, BackupCopy>>
   proof: { level: number; at: string } | null
+  /** The newest drill of its copies. */
+  drill: Pick<DrillReport, 'outcome' | 'startedAt'> | null
+  /** Why it is kept: "Tuesday · until Tue 1 Dec". */
+  kept: string
   hasProblem: boolean
 }
 
-export type BackupFilter = 'all' | 'daily' | 'weekly' | 'problems'
+export type BackupFilter = 'all' | 'daily' | 'weekly' | 'safety' | 'pinned' | 'problems'
 
 export const REPOSITORIES: readonly RepositoryName[] = ['vault', 'server']
 const REPOSITORY_WORD: Record<RepositoryName, string> = { vault: 'vault', server: 'server' }
-const DAY_MS = 86_400_000
 
 export function rowKey(backup: Pick<BackupEntry, 'name' | 'timestamp'>): string {
   return `${backup.name}\n${backup.timestamp}`
@@ -60,10 +64,11 @@ function toRow(key: string, first: BackupEntry, group: Partial<Record<Repository
     const entry = group[repository]
     if (entry) copies[repository] = toCopy(repository, entry, difference)
   }
-  const proofs = Object.values(copies).flatMap(({ entry }) =>
-    entry.proof && entry.proof.verdict !== 'failed' ? [entry.proof] : [],
-  )
+  const found = Object.values(copies)
+  const drills = found.flatMap(({ entry }) => entry.proof?.drill ?? [])
+  const proofs = found.flatMap(({ entry }) => (entry.proof && entry.proof.verdict !== 'failed' ? [entry.proof] : []))
   const best = proofs.sort((a, b) => b.level - a.level || b.verifiedAt.localeCompare(a.verifiedAt))[0]
+  const newestDrill = drills.sort((a, b) => b.startedAt.localeCompare(a.startedAt))[0]
   return {
     key,
     name: first.name,
@@ -73,9 +78,16 @@ function toRow(key: string, first: BackupEntry, group: Partial<Record<Repository
     isEncrypted: first.is_encrypted,
     parts: first.parts,
     copies,
-    proof: best && best.level >= 0 ? { level: best.level, at: best.verifiedAt } : null,
-    hasProblem: Object.values(copies).some((copy) => copy.state !== 'present'),
+    proof: best && best.level >= 0 ? { level: best.level, at: provenAt(best) } : null,
+    drill: newestDrill ? { outcome: newestDrill.outcome, startedAt: newestDrill.startedAt } : null,
+    kept: whyKept(first.kept),
+    hasProblem: found.some((copy) => copy.state !== 'present'),
   }
+}
+
+/** A drill proves what it restored at its own time; verifying again later does not renew it. */
+function provenAt(proof: Proof): string {
+  return proof.level >= 3 && proof.drill ? proof.drill.startedAt : proof.verifiedAt
 }
 
 function toCopy(repository: RepositoryName, entry: BackupEntry, difference: PartKind | null): BackupCopy {
@@ -89,9 +101,12 @@ function toCopy(repository: RepositoryName, entry: BackupEntry, difference: Part
       reason: `The ${word} copy is not whole: ${files} is named in the index but is not there.`,
     }
   }
-  if (entry.proof?.verdict === 'failed') {
-    return { entry, state: 'failed', reason: `The ${word} copy failed verification. ${failedReason(entry)}` }
+  const failedLevel = failedReason(entry)
+  if (failedLevel !== '') return { entry, state: 'failed', reason: `The ${word} copy failed verification. ${failedLevel}` }
+  if (entry.proof?.drill?.outcome === 'failed') {
+    return { entry, state: 'failed', reason: `The drill of the ${word} copy failed. ${failedChecks(entry.proof.drill)}` }
   }
+  if (entry.proof?.verdict === 'failed') return { entry, state: 'failed', reason: `The ${word} copy failed verification.` }
   // Which of two differing copies is right is not known here; the vault is what this computer wrote, so the mark goes to the other.
   if (difference && repository === 'server') {
     return {
@@ -111,6 +126,14 @@ function failedReason(entry: BackupEntry): string {
     }
   }
   return ''
+}
+
+/** "Edges: 2 edges have no end." of each check that failed. */
+export function failedChecks(report: Pick<DrillReport, 'checks'>): string {
+  return report.checks
+    .filter((check) => check.outcome === 'failed')
+    .map((check) => `${check.name}: ${check.finding}${/[.!?]$/.test(check.finding) ? '' : '.'}`)
+    .join(' ')
 }
 
 function firstDifference(a: BackupEntry, b: BackupEntry): PartKind | null {
@@ -133,7 +156,14 @@ export function filterBackups(rows: readonly BackupRow[], filter: BackupFilter, 
 
 export function countBackups(rows: readonly BackupRow[]): Record<BackupFilter, number> {
   const count = (filter: BackupFilter) => rows.filter((row) => matchesFilter(row, filter)).length
-  return { all: rows.length, daily: count('daily'), weekly: count('weekly'), problems: count('problems') }
+  return {
+    all: rows.length,
+    daily: count('daily'),
+    weekly: count('weekly'),
+    safety: count('safety'),
+    pinned: count('pinned'),
+    problems: count('problems'),
+  }
 }
 
 function matchesFilter(row: BackupRow, filter: BackupFilter): boolean {
@@ -145,27 +175,12 @@ function haystack(row: BackupRow): string {
   return `${row.name} ${row.kind} ${row.timestamp} ${formatWeekdayDay(row.timestamp)}`.toLowerCase()
 }
 
-/** Why a backup is kept and until when, by its slot: "Night of Mon; until Mon 30 Nov". */
-export function whyKept(row: Pick<BackupRow, 'kind' | 'slot' | 'timestamp'>, scheme: 'manual' | 'server', now: Date): string {
-  const made = new Date(row.timestamp)
-  switch (row.kind) {
-    case 'daily':
-      return `Night of ${formatWeekday(made)}; ${untilText(new Date(made.getTime() + 7 * DAY_MS), row.slot, now)}`
-    case 'weekly': {
-      const weeks = scheme === 'server' ? 5 : 4
-      return `Sunday; ${untilText(new Date(made.getTime() + weeks * 7 * DAY_MS), row.slot, now)}`
-    }
-    case 'safety':
-      return 'Safety backup; kept in the vault'
-    case 'pinned':
-      return 'Pinned; until unpinned'
-    case 'other':
-      return 'Outside the rotation; never replaced'
-  }
-}
-
-function untilText(until: Date, slot: string | null, now: Date): string {
-  return until > now ? `until ${formatWeekdayDay(until)}` : `until slot ${slot ?? ''} is written again`
+/** Why a backup is kept and until when: "Tuesday · until Tue 1 Dec", "Pinned · until deleted". */
+export function whyKept({ reason, text, replacedOn }: BackupEntry['kept']): string {
+  const why = text.charAt(0).toUpperCase() + text.slice(1)
+  if (reason === 'day' || reason === 'week')
+    return replacedOn === null ? why : `${why} · until ${formatWeekdayDay(`${replacedOn}T00:00:00Z`)}`
+  return reason === 'outside' ? why : `${why} · until deleted`
 }
 
 /** "Rotation as on the server: Mon = 1 … Sat = 6, Sunday = w0 … w4". */

@@ -3,13 +3,16 @@ import type { RepositoryName } from '#shared/model/backup.ts'
 
 export type SitePage = 'overview' | 'backups' | 'jobs' | 'settings'
 
+/** A tab of a site's settings. */
+export type SettingsSection = 'connections' | 'encryption' | 'nights' | 'dump' | 'rotation'
+
 export type Route =
   | { page: 'sites' }
   | { page: 'add-site' }
   | { page: 'decrypt' }
   | { page: 'jobs'; job?: string }
   | { page: 'preferences' }
-  | { page: 'site'; site: string; tab: SitePage; job?: string }
+  | { page: 'site'; site: string; tab: SitePage; job?: string; section?: SettingsSection }
   | { page: 'restore'; site: string; name: string; timestamp: string; from?: RepositoryName }
   | { page: 'way-back'; site: string; kind: 'undo' | 'drop'; kept: string }
 
@@ -22,7 +25,15 @@ export interface Toast {
 
 interface UiState {
   route: Route
+  /** Goes to a page; asks first when the one in sight has changes that are not saved. */
   navigate(route: Route): void
+  /** What would be lost by leaving the page in sight: "2 changes of testsite: port, schedule". */
+  unsaved: string | null
+  setUnsaved(unsaved: string | null): void
+  /** Where the operator wants to go while changes are not saved. */
+  leaving: Route | null
+  leave(): void
+  stay(): void
   paletteOpen: boolean
   setPalette(open: boolean): void
   /** Site whose row is open in the sidebar even when another page is shown. */
@@ -43,7 +54,17 @@ let nextToast = 1
 /** What the window shows. Kept in memory only. */
 export const useUi = create<UiState>()((set, get) => ({
   route: { page: 'sites' },
-  navigate: (route) => set({ route, paletteOpen: false }),
+  navigate: (route) =>
+    set((state) =>
+      state.unsaved === null || isSamePage(state.route, route)
+        ? { route, paletteOpen: false }
+        : { leaving: route, paletteOpen: false },
+    ),
+  unsaved: null,
+  setUnsaved: (unsaved) => set({ unsaved }),
+  leaving: null,
+  leave: () => set(({ leaving, route }) => ({ route: leaving ?? route, leaving: null, unsaved: null })),
+  stay: () => set({ leaving: null }),
   paletteOpen: false,
   setPalette: (paletteOpen) => set({ paletteOpen }),
   toasts: [],
@@ -78,6 +99,12 @@ export const useUi = create<UiState>()((set, get) => ({
 }))
 
 export const navigate = (route: Route) => useUi.getState().navigate(route)
+
+/** The tabs of one page of settings keep what was typed. */
+function isSamePage(from: Route, to: Route): boolean {
+  if (from.page === 'site' && to.page === 'site') return from.site === to.site && from.tab === to.tab
+  return from.page === to.page && from.page === 'add-site'
+}
 
 /** The site that the sidebar opens. */
 export function siteOf(route: Route): string | null {

@@ -1,20 +1,20 @@
 import { Button, Menu } from '@mantine/core'
-import { IconChevronDown, IconDatabasePlus, IconShieldCheck } from '@tabler/icons-react'
+import { IconChevronDown, IconDatabasePlus, IconFlask } from '@tabler/icons-react'
 import { icon16 } from '../../components/icons.tsx'
 import { backUp } from '../../lib/back-up.ts'
 import type { BackupRow } from '../../lib/join-backups.ts'
 import { useSite } from '../../queries.ts'
-import { verifyBackup } from './actions.ts'
+import { drillBackup } from './backup-actions.tsx'
 import classes from './backups.module.css'
 
-/** The page's actions: verify the newest, and a backup now, into the vault unless the menu says otherwise. */
+/** The page's actions: drill the newest, and a backup now, into the vault unless the menu says otherwise. */
 export function BackUpButtons({ site, newest }: { site: string; newest: BackupRow | null }) {
   const hasServer = useSite(site).data?.site.server !== undefined
   return (
     <>
       {newest && (
-        <Button leftSection={<IconShieldCheck {...icon16} />} onClick={() => void verifyBackup(site, newest)}>
-          Verify newest
+        <Button leftSection={<IconFlask {...icon16} />} onClick={() => void drillBackup(site, newest)}>
+          Drill newest
         </Button>
       )}
       <div className={classes.split}>

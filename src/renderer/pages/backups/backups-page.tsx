@@ -1,6 +1,6 @@
 import { Button, Drawer } from '@mantine/core'
 import { IconAlertTriangle, IconLayoutSidebarRight } from '@tabler/icons-react'
-import { useState } from 'react'
+import { useCallback, useMemo, useState } from 'react'
 import { Badge } from '../../components/badge.tsx'
 import { FilterField, SegmentedFilter } from '../../components/filters.tsx'
 import { icon12, icon16 } from '../../components/icons.tsx'
@@ -13,7 +13,9 @@ import { PROTECTION_WORD } from '../../lib/protection.ts'
 import { useNarrow } from '../../lib/use-narrow.ts'
 import { useBackups, useOverview } from '../../queries.ts'
 import { useJobList } from '../../stores/jobs.ts'
+import { useOfferCommands } from '../../stores/page-commands.ts'
 import { BackUpButtons } from './back-up-buttons.tsx'
+import { backupActions } from './backup-actions.tsx'
 import classes from './backups.module.css'
 import { BackupsTable } from './backups-table.tsx'
 import { Inspector } from './inspector.tsx'
@@ -32,18 +34,30 @@ export function BackupsPage({ site }: { site: string }) {
   const [chosen, setChosen] = useState<string | null>(null)
   const [inspecting, setInspecting] = useState(true)
   const [drawer, setDrawer] = useState(false)
+  const [coming, setComing] = useState(false)
   const narrow = useNarrow()
   const jobs = useJobList(site)
 
-  const all = joinBackups(list.data?.backups ?? [])
+  const all = useMemo(() => joinBackups(list.data?.backups ?? []), [list.data])
   const counts = list.data ? countBackups(all) : null
   const rows = filterBackups(all, filter, text)
   const row = rows.find((candidate) => candidate.key === chosen) ?? null
   const scheme = list.data?.scheme ?? 'manual'
   const inspect = (shown: boolean) => (narrow ? setDrawer(shown) : setInspecting(shown))
-  useBackupKeys(site, row, () => inspect(false))
+  const actions = useMemo(() => (row ? backupActions(site, row, jobs) : []), [site, row, jobs])
+  useBackupKeys(actions, () => inspect(false))
+  const showComing = useCallback(() => setComing(true), [])
+  useOfferCommands(
+    useMemo(
+      () => [
+        ...actions.filter((action) => !action.isRunning),
+        { id: 'coming-nights', title: `Coming nights of ${site}`, group: 'Actions' as const, run: showComing },
+      ],
+      [actions, site, showComing],
+    ),
+  )
 
-  const inspector = row && <Inspector site={site} row={row} jobs={jobs} onClose={() => inspect(false)} />
+  const inspector = row && <Inspector row={row} actions={actions} onClose={() => inspect(false)} />
   const isIncomplete = (list.data?.problems.length ?? 0) > 0
 
   return (
@@ -80,6 +94,8 @@ export function BackupsPage({ site }: { site: string }) {
                 { value: 'all', label: 'All', count: counts?.all },
                 { value: 'daily', label: 'Daily', count: counts?.daily },
                 { value: 'weekly', label: 'Weekly', count: counts?.weekly },
+                ...(counts && counts.safety > 0 ? [{ value: 'safety' as const, label: 'Safety', count: counts.safety }] : []),
+                ...(counts && counts.pinned > 0 ? [{ value: 'pinned' as const, label: 'Pinned', count: counts.pinned }] : []),
                 {
                   value: 'problems',
                   label: 'Problems',
@@ -89,7 +105,7 @@ export function BackupsPage({ site }: { site: string }) {
               ]}
             />
           </ToolRow>
-          {list.data && <RotationLine site={site} scheme={scheme} />}
+          {list.data && <RotationLine site={site} scheme={scheme} comingOpen={coming} onComing={setComing} />}
           {list.data?.problems.map((problem) => (
             <div key={problem.repository} className={classes.problem}>
               <Notice tone="warn" title={problem.message}>
@@ -111,7 +127,6 @@ export function BackupsPage({ site }: { site: string }) {
             <BackupsTable
               rows={rows}
               jobs={jobs}
-              scheme={scheme}
               chosen={chosen}
               onChoose={setChosen}
               onClick={(key) => {

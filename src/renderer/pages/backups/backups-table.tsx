@@ -1,16 +1,18 @@
 import { IconAlertCircle, IconCheck, IconEqualNot, IconFileBroken } from '@tabler/icons-react'
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { type KeyboardEvent, type ReactNode, useEffect, useRef } from 'react'
-import { formatAge, formatBytes, formatMoment, formatNearDay } from '#shared/format.ts'
+import { formatAge, formatBytes, formatMoment } from '#shared/format.ts'
 import type { RepositoryName } from '#shared/model/backup.ts'
-import { isJobActive, type Job } from '#shared/model/job.ts'
+import type { Job } from '#shared/model/job.ts'
 import { KindBadge } from '../../components/badge.tsx'
 import { icon14, icon16, REPOSITORY_LABEL } from '../../components/icons.tsx'
 import { Spinner } from '../../components/progress.tsx'
 import { Proof } from '../../components/proof.tsx'
 import table from '../../components/table.module.css'
-import { type BackupCopy, type BackupRow, REPOSITORIES, whyKept } from '../../lib/join-backups.ts'
+import { type BackupCopy, type BackupRow, REPOSITORIES } from '../../lib/join-backups.ts'
+import { rowProof } from '../../lib/proof-text.ts'
 import { useNow } from '../../stores/clock.ts'
+import { doingWith } from './backup-actions.tsx'
 import classes from './backups.module.css'
 
 const ROW_HEIGHT = 48
@@ -18,7 +20,6 @@ const ROW_HEIGHT = 48
 interface TableProps {
   rows: readonly BackupRow[]
   jobs: readonly Job[]
-  scheme: 'manual' | 'server'
   chosen: string | null
   onChoose(key: string): void
   onClick(key: string): void
@@ -29,7 +30,7 @@ interface TableProps {
 
 /** Rows over all repositories; ↑ ↓ move, Enter inspects, Space shows and hides the inspector. Only what is in sight is drawn. */
 export function BackupsTable(props: TableProps) {
-  const { rows, jobs, scheme, chosen, onChoose, onInspect, below } = props
+  const { rows, jobs, chosen, onChoose, onInspect, below } = props
   const scroller = useRef<HTMLDivElement>(null)
   const toFocus = useRef<string | null>(null)
   const now = useNow()
@@ -104,9 +105,8 @@ export function BackupsTable(props: TableProps) {
                   index={index}
                   row={row}
                   selected={row.key === chosen}
-                  why={whyKept(row, scheme, now)}
                   now={now}
-                  job={jobs.find((job) => isJobActive(job) && aboutRow(job, row)) ?? null}
+                  doing={doingWith(row, jobs)?.word ?? null}
                   onClick={() => props.onClick(row.key)}
                   tabStop={at < 0 ? index === 0 : index === at}
                   onInspect={onInspect}
@@ -127,24 +127,18 @@ export function BackupsTable(props: TableProps) {
   )
 }
 
-/** A verify job names its backup in the title; that is enough for a mark in the row. */
-function aboutRow(job: Job, row: BackupRow): boolean {
-  return job.kind === 'verify' && job.title.split(/\s+/).includes(row.name)
-}
-
 function Row(props: {
   index: number
   tabStop: boolean
   row: BackupRow
   selected: boolean
-  why: string
   now: Date
-  job: Job | null
+  doing: string | null
   onClick(): void
   onInspect(): void
   onKeyDown(event: KeyboardEvent): void
 }) {
-  const { row, now, job } = props
+  const { row, now, doing } = props
   return (
     <tr className={`${table.row} ${classes.row}`} aria-rowindex={props.index + 2} aria-current={props.selected || undefined}>
       <td>
@@ -163,7 +157,9 @@ function Row(props: {
           </button>
           <KindBadge kind={row.kind} />
         </div>
-        <div className={table.second}>{props.why}</div>
+        <div className={table.second} title={row.kept}>
+          {row.kept}
+        </div>
       </td>
       <td>
         <div>{formatMoment(row.timestamp)}</div>
@@ -174,13 +170,13 @@ function Row(props: {
         <PartLine row={row} part="files" word="files" />
       </td>
       <td>
-        {job ? (
+        {doing === null ? (
+          <Proof {...rowProof(row, now)} />
+        ) : (
           <div className={classes.busy}>
             <Spinner />
-            <span>{job.state === 'queued' ? 'queued' : 'verifying'}</span>
+            <span>{doing}</span>
           </div>
-        ) : (
-          <RowProof row={row} now={now} />
         )}
       </td>
       {REPOSITORIES.map((repository) => (
@@ -190,12 +186,6 @@ function Row(props: {
       ))}
     </tr>
   )
-}
-
-function RowProof({ row, now }: { row: BackupRow; now: Date }) {
-  if (row.proof) return <Proof level={row.proof.level} second={formatNearDay(row.proof.at, now)} />
-  const failed = Object.values(row.copies).some((copy) => copy.state === 'failed')
-  return failed ? <Proof level={null} second="failed" tone="bad" /> : <Proof level={null} second="not verified" />
 }
 
 function PartLine({ row, part, word }: { row: BackupRow; part: 'database' | 'files'; word: string }) {

@@ -1,57 +1,53 @@
 import { Button } from '@mantine/core'
-import { IconAlertCircle, IconLock, IconRestore, IconShieldCheck } from '@tabler/icons-react'
-import type { ReactNode } from 'react'
+import { IconAlertCircle, IconLock } from '@tabler/icons-react'
 import { formatBytes, formatDuration, formatMomentLong, formatNearMoment } from '#shared/format.ts'
 import type { RepositoryName } from '#shared/model/backup.ts'
-import { isJobActive, type Job } from '#shared/model/job.ts'
 import { KindBadge } from '../../components/badge.tsx'
 import { CheckList } from '../../components/check-list.tsx'
+import { DrillReportView } from '../../components/drill-report.tsx'
 import { icon14, icon16, REPOSITORY_LABEL } from '../../components/icons.tsx'
 import { CopyButton, Kbd } from '../../components/kbd.tsx'
 import { Pane, PaneSection } from '../../components/pane.tsx'
 import { type BackupRow, partWord, REPOSITORIES } from '../../lib/join-backups.ts'
 import { levelSummaries } from '../../lib/levels.ts'
 import { useNow } from '../../stores/clock.ts'
-import { planRestore, verifyBackup } from './actions.ts'
+import type { BackupAction } from './backup-actions.tsx'
 import classes from './inspector.module.css'
 
 /** What is known about the chosen backup, and what can be done with it. */
-export function Inspector({ site, row, jobs, onClose }: { site: string; row: BackupRow; jobs: readonly Job[]; onClose(): void }) {
+export function Inspector({ row, actions, onClose }: { row: BackupRow; actions: readonly BackupAction[]; onClose(): void }) {
   const now = useNow()
-  const verifying = jobs.some((job) => job.kind === 'verify' && isJobActive(job) && job.title.split(/\s+/).includes(row.name))
+  const age = formatDuration((now.getTime() - new Date(row.timestamp).getTime()) / 1000)
+  const present = REPOSITORIES.filter((repository) => row.copies[repository])
   return (
     <Pane
       label={`Backup ${row.name}`}
       title={row.name}
       badge={<KindBadge kind={row.kind} />}
-      second={`${formatMomentLong(row.timestamp)} · ${formatDuration((now.getTime() - new Date(row.timestamp).getTime()) / 1000)} ago`}
+      second={
+        <>
+          {formatMomentLong(row.timestamp)} · {age} ago
+          <br />
+          {row.kept}
+        </>
+      }
       close={{ label: 'Close the inspector', onClose }}
     >
-      <Problem site={site} row={row} verifying={verifying} />
+      <Problem row={row} verify={actions.find(({ id }) => id === 'backup-verify')} />
       <Parts row={row} />
-      <Verified row={row} />
+      {present.map((repository) => (
+        <Copy key={repository} repository={repository} row={row} />
+      ))}
       <PaneSection title="Actions">
-        <Action
-          icon={<IconRestore {...icon16} />}
-          label="Restore…"
-          command={`zbd restore ${site} ${row.name} --plan`}
-          keys="R"
-          onRun={() => planRestore(site, row)}
-        />
-        <Action
-          icon={<IconShieldCheck {...icon16} />}
-          label={verifying ? 'Verifying' : 'Verify all copies'}
-          command={`zbd verify ${site} ${row.name}`}
-          keys="V"
-          disabled={verifying}
-          onRun={() => void verifyBackup(site, row)}
-        />
+        {actions.map((action) => (
+          <Action key={action.id} action={action} />
+        ))}
       </PaneSection>
     </Pane>
   )
 }
 
-function Problem({ site, row, verifying }: { site: string; row: BackupRow; verifying: boolean }) {
+function Problem({ row, verify }: { row: BackupRow; verify: BackupAction | undefined }) {
   const reasons = REPOSITORIES.map((repository) => row.copies[repository]?.reason ?? '').filter((reason) => reason !== '')
   if (reasons.length === 0) return null
   return (
@@ -61,9 +57,11 @@ function Problem({ site, row, verifying }: { site: string; row: BackupRow; verif
         {reasons.map((reason) => (
           <p key={reason}>{reason}</p>
         ))}
-        <Button data-size="small" disabled={verifying} onClick={() => void verifyBackup(site, row)}>
-          Verify all copies
-        </Button>
+        {verify && (
+          <Button data-size="small" disabled={verify.isRunning} onClick={verify.run}>
+            {verify.label}
+          </Button>
+        )}
       </div>
     </div>
   )
@@ -104,46 +102,44 @@ function Parts({ row }: { row: BackupRow }) {
   )
 }
 
-function Verified({ row }: { row: BackupRow }) {
-  const present = REPOSITORIES.filter((repository) => row.copies[repository])
+/** What verifying and drilling found of one copy, and the drill's report. */
+function Copy({ repository, row }: { repository: RepositoryName; row: BackupRow }) {
+  const now = useNow()
+  const proof = row.copies[repository]?.entry.proof ?? null
+  const copy = `${REPOSITORY_LABEL[repository].toLowerCase()} copy`
   return (
     <>
-      {present.map((repository) => (
-        <VerifiedCopy key={repository} repository={repository} row={row} />
-      ))}
+      <PaneSection title="Verified" aside={copy}>
+        <CheckList
+          stacked
+          checks={levelSummaries(proof).map(({ level, text, outcome, reason, at }) => ({
+            name: `${level} ${text}`,
+            outcome,
+            finding: reason,
+            end: at === null ? 'not yet' : formatNearMoment(at, now),
+          }))}
+        />
+      </PaneSection>
+      {proof?.drill && (
+        <PaneSection title="Drill" aside={`${copy}, ${formatNearMoment(proof.drill.startedAt, now)}`}>
+          <DrillReportView report={proof.drill} />
+        </PaneSection>
+      )}
     </>
   )
 }
 
-function VerifiedCopy({ repository, row }: { repository: RepositoryName; row: BackupRow }) {
-  const now = useNow()
-  const proof = row.copies[repository]?.entry.proof ?? null
+function Action({ action }: { action: BackupAction }) {
   return (
-    <PaneSection title="Verified" aside={`${REPOSITORY_LABEL[repository].toLowerCase()} copy`}>
-      <CheckList
-        stacked
-        checks={levelSummaries(proof).map(({ level, text, outcome, reason }) => ({
-          name: `${level} ${text}`,
-          outcome,
-          finding: reason,
-          end: outcome === 'untried' ? 'not yet' : proof ? formatNearMoment(proof.verifiedAt, now) : '',
-        }))}
-      />
-    </PaneSection>
-  )
-}
-
-function Action(props: { icon: ReactNode; label: string; command: string; keys: string; disabled?: boolean; onRun(): void }) {
-  return (
-    <div className={classes.action}>
-      {props.icon}
+    <div className={classes.action} data-dangerous={action.isDangerous || undefined}>
+      {action.icon}
       <div>
-        <button type="button" disabled={props.disabled} onClick={props.onRun}>
-          {props.label}
+        <button type="button" disabled={action.isRunning} onClick={action.run}>
+          {action.label}
         </button>
-        <code>{props.command}</code>
+        <code title={action.zbd}>{action.zbd}</code>
       </div>
-      <Kbd keys={props.keys} />
+      <Kbd keys={action.keys} />
     </div>
   )
 }

@@ -1,32 +1,25 @@
 import { useEffect, useRef } from 'react'
-import type { BackupRow } from '../../lib/join-backups.ts'
 import { isTyping } from '../../lib/typing.ts'
 import { useUi } from '../../stores/ui.ts'
-import { planRestore, verifyBackup } from './actions.ts'
+import type { BackupAction } from './backup-actions.tsx'
 
-/** R restore, V verify; Esc closes. Outside fields only. */
-export function useBackupKeys(site: string, row: BackupRow | null, close: () => void): void {
-  const latest = useRef({ row, close })
-  latest.current = { row, close }
+/** The letters beside the actions; Esc closes. Outside of fields only. */
+export function useBackupKeys(actions: readonly BackupAction[], close: () => void): void {
+  const latest = useRef({ actions, close })
+  latest.current = { actions, close }
   useEffect(() => {
     const listener = (event: KeyboardEvent) => {
-      const { paletteOpen, unlock } = useUi.getState()
-      if (
-        event.defaultPrevented ||
-        isTyping(event.target) ||
-        event.ctrlKey ||
-        event.metaKey ||
-        event.altKey ||
-        paletteOpen ||
-        unlock
-      )
-        return
-      const chosen = latest.current.row
+      const { paletteOpen, unlock, leaving } = useUi.getState()
+      const isModified = event.ctrlKey || event.metaKey || event.altKey
+      if (event.defaultPrevented || isTyping(event.target) || isModified || paletteOpen || unlock || leaving) return
       if (event.key === 'Escape') latest.current.close()
-      else if (chosen && event.key.toLowerCase() === 'r') planRestore(site, chosen)
-      else if (chosen && event.key.toLowerCase() === 'v') void verifyBackup(site, chosen)
+      else latest.current.actions.find((action) => !action.isRunning && isKeyOf(action, event.key))?.run()
     }
     window.addEventListener('keydown', listener)
     return () => window.removeEventListener('keydown', listener)
-  }, [site])
+  }, [])
+}
+
+function isKeyOf({ keys }: BackupAction, key: string): boolean {
+  return keys === 'Del' ? key === 'Delete' || key === 'Backspace' : key.toUpperCase() === keys
 }

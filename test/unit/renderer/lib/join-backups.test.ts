@@ -2,8 +2,6 @@ import { describe, expect, it } from 'vitest'
 import { countBackups, filterBackups, joinBackups, rotationText, whyKept } from '#renderer/lib/join-backups.ts'
 import type { BackupEntry, Proof } from '#shared/model/backup.ts'
 
-const NOW = new Date('2026-11-23T09:42:00Z')
-
 function entry(change: Partial<BackupEntry> & Pick<BackupEntry, 'repository'>): BackupEntry {
   const name = change.name ?? 'testsite-1'
   return {
@@ -108,7 +106,7 @@ describe('filters', () => {
   ])
 
   it('counts each kind and the problems', () => {
-    expect(countBackups(rows)).toEqual({ all: 3, daily: 2, weekly: 1, problems: 1 })
+    expect(countBackups(rows)).toEqual({ all: 3, daily: 2, weekly: 1, safety: 0, pinned: 0, problems: 1 })
   })
 
   it('filters by kind, by name and by day together', () => {
@@ -119,22 +117,15 @@ describe('filters', () => {
 })
 
 describe('whyKept', () => {
-  const row = { kind: 'daily' as const, slot: '1', timestamp: '2026-11-23T03:01:00Z' }
-
-  it('says the night and until when its slot is free', () => {
-    expect(whyKept(row, 'server', NOW)).toBe('Night of Mon; until Mon 30 Nov')
+  it('says whose turn it is and until when', () => {
+    expect(whyKept({ reason: 'day', text: 'Tuesday', replacedOn: '2026-12-01' })).toBe('Tuesday · until Tue 1 Dec')
+    expect(whyKept({ reason: 'week', text: 'week 3', replacedOn: '2026-12-27' })).toBe('Week 3 · until Sun 27 Dec')
   })
 
-  it('counts five Sundays on a server and four by the manual', () => {
-    const weekly = { kind: 'weekly' as const, slot: 'w3', timestamp: '2026-11-22T03:01:00Z' }
-    expect(whyKept(weekly, 'server', NOW)).toBe('Sunday; until Sun 27 Dec')
-    expect(whyKept(weekly, 'manual', NOW)).toBe('Sunday; until Sun 20 Dec')
-  })
-
-  it('promises no day that has passed', () => {
-    expect(whyKept({ ...row, timestamp: '2026-10-05T03:01:00Z' }, 'server', NOW)).toBe(
-      'Night of Mon; until slot 1 is written again',
-    )
+  it('promises no day where no night comes, and none for what is outside of the rotation', () => {
+    expect(whyKept({ reason: 'day', text: 'Tuesday', replacedOn: null })).toBe('Tuesday')
+    expect(whyKept({ reason: 'pinned', text: 'pinned', replacedOn: null })).toBe('Pinned · until deleted')
+    expect(whyKept({ reason: 'outside', text: 'outside the rotation', replacedOn: null })).toBe('Outside the rotation')
   })
 
   it('names both rotations', () => {

@@ -1,0 +1,41 @@
+import type { ComingNight } from '#shared/contract/schedule.ts'
+import { formatBytes, formatMoment, formatWeekdayDay } from '#shared/format.ts'
+import { useComingNights } from '../queries.ts'
+import classes from './coming-nights.module.css'
+import { REPOSITORY_LABEL } from './icons.tsx'
+import { ErrorBox, SkeletonRows } from './states.tsx'
+import table from './table.module.css'
+
+/** Which file each of the next nights writes, and what it replaces. */
+export function ComingNights({ site }: { site: string }) {
+  const coming = useComingNights(site)
+  if (coming.error) return <ErrorBox error={coming.error} onRetry={() => void coming.refetch()} />
+  if (!coming.data) return <SkeletonRows rows={7} height={28} label="Reading the coming nights" />
+  const { nights, repository } = coming.data
+  return (
+    <table className={`${table.table} ${classes.nights}`} aria-label={`Coming nights of ${site}`}>
+      <thead>
+        <tr>
+          <th className={classes.colNight}>Night</th>
+          <th>Writes, in the {REPOSITORY_LABEL[repository].toLowerCase()}</th>
+          <th>Replaces</th>
+        </tr>
+      </thead>
+      <tbody>
+        {nights.map((night) => (
+          <tr key={night.date}>
+            <td>{formatWeekdayDay(`${night.date}T00:00:00Z`)}</td>
+            <td title={night.name}>{night.name}</td>
+            <td>{replacedText(night)}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  )
+}
+
+function replacedText({ replaces }: ComingNight): string {
+  if (!replaces) return 'nothing, the slot is free'
+  if (replaces.bytes === null) return `that of ${formatWeekdayDay(replaces.timestamp)}`
+  return `${formatMoment(replaces.timestamp)}, ${formatBytes(replaces.bytes)}`
+}

@@ -1,0 +1,35 @@
+import { formatDuration, formatPlural } from '#shared/format.ts'
+import type { DrillReport } from '#shared/model/drill.ts'
+import { drillOutcome } from '../lib/jobs.ts'
+import { CheckList } from './check-list.tsx'
+import classes from './drill-report.module.css'
+import { CopyButton } from './kbd.tsx'
+
+/** What restoring a backup into a scratch database showed: the measured recovery time, every check, what was kept. */
+export function DrillReportView({ report }: { report: DrillReport }) {
+  const { outcome, recoverySeconds, seconds, keptIn } = report
+  return (
+    <div className={classes.report} data-outcome={outcome}>
+      <p className={classes.outcome} data-selectable>
+        {drillOutcome(report)}
+      </p>
+      <p data-selectable>
+        {recoverySeconds !== null && `Answers ${formatDuration(recoverySeconds)} after the first byte. `}
+        {formatPlural(report.tables, 'table')}, {formatPlural(report.rows, 'row')} in {report.server}; {formatDuration(seconds)}{' '}
+        with all checks.
+      </p>
+      <CheckList stacked checks={report.checks} />
+      {keptIn !== null && (
+        <div className={classes.kept}>
+          <p>The scratch database is kept, to be looked at:</p>
+          <span>
+            <code data-selectable title={keptIn}>
+              {keptIn}
+            </code>
+            <CopyButton text={keptIn} label="Copy the folder of the scratch database" />
+          </span>
+        </div>
+      )}
+    </div>
+  )
+}
