@@ -5,6 +5,7 @@ import { handleKey } from './commands.ts'
 import { connectEvents } from './events.ts'
 import { DropOverlay } from './layout/drop-overlay.tsx'
 import { JobBar } from './layout/job-bar.tsx'
+import { LeaveDialog } from './layout/leave-dialog.tsx'
 import { useMenuCommands } from './layout/menu-commands.ts'
 import { Palette } from './layout/palette.tsx'
 import { Sidebar } from './layout/sidebar.tsx'
@@ -38,6 +39,7 @@ export function App() {
       <JobBar />
       <Palette />
       <UnlockDialog />
+      <LeaveDialog />
       <Toasts />
       <DropOverlay />
     </div>
@@ -70,7 +72,7 @@ function CurrentPage() {
         case 'jobs':
           return <JobsPage key={route.site} site={route.site} selected={route.job ?? null} />
         case 'settings':
-          return <SettingsPage key={route.site} site={route.site} />
+          return <SettingsPage key={route.site} site={route.site} section={route.section ?? 'connections'} />
       }
   }
 }

@@ -128,6 +128,7 @@ export const theme = createTheme({
       defaultProps: { shadow: 'none', position: 'bottom-end', withInitialFocusPlaceholder: false },
       classNames: { dropdown: classes.dropdown, item: classes.menuItem, label: classes.menuLabel, divider: classes.menuDivider },
     },
+    Popover: { defaultProps: { shadow: 'none', transitionProps: { duration: 0 } }, classNames: { dropdown: classes.popover } },
     Modal: {
       defaultProps: { centered: true, transitionProps: { duration: 0 } },
       classNames: {

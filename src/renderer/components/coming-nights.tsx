@@ -35,7 +35,7 @@ export function ComingNights({ site }: { site: string }) {
 }
 
 function replacedText({ replaces }: ComingNight): string {
-  if (!replaces) return 'nothing, the slot is free'
+  if (!replaces) return '–'
   if (replaces.bytes === null) return `that of ${formatWeekdayDay(replaces.timestamp)}`
   return `${formatMoment(replaces.timestamp)}, ${formatBytes(replaces.bytes)}`
 }

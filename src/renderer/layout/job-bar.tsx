@@ -1,12 +1,14 @@
 import { Button } from '@mantine/core'
 import { IconAlertCircle, IconCircleCheck, IconClock, IconHelpCircle } from '@tabler/icons-react'
-import { formatClock, formatPlural, formatWeekdayDay } from '#shared/format.ts'
+import { formatClock, formatComing, formatPlural, formatWeekdayDay } from '#shared/format.ts'
 import type { Job } from '#shared/model/job.ts'
 import { call } from '../bridge.ts'
 import { icon14 } from '../components/icons.tsx'
 import { ProgressBar, Spinner } from '../components/progress.tsx'
 import { fraction, jobBarSubject, outcomeText, phaseText, timeLeftText } from '../lib/jobs.ts'
+import { firstNight } from '../lib/next-night.ts'
 import { showError } from '../lib/show-error.ts'
+import { useNights } from '../queries.ts'
 import { useNow } from '../stores/clock.ts'
 import { useJobList } from '../stores/jobs.ts'
 import { navigate, useUi } from '../stores/ui.ts'
@@ -36,10 +38,20 @@ export function JobBar() {
 
 function Idle() {
   const awaiting = useUi((state) => state.awaitingConfirmation)
+  const first = firstNight(useNights().data?.sites ?? [])
+  const now = useNow()
   return (
     <div className={classes.left}>
       <IconCircleCheck {...icon14} className={classes.quiet} />
       <span>No jobs running</span>
+      {awaiting === null && first !== null && (
+        <>
+          <span aria-hidden="true">·</span>
+          <span className={classes.detail}>
+            Next: {first.site} {formatComing(first.at, now)} UTC
+          </span>
+        </>
+      )}
       {awaiting !== null && (
         <>
           <span aria-hidden="true">·</span>

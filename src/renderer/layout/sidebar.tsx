@@ -16,7 +16,8 @@ import { icon16 } from '../components/icons.tsx'
 import { Kbd } from '../components/kbd.tsx'
 import { glyphOf, StateGlyph } from '../components/state-glyph.tsx'
 import { isInTrouble, PROTECTION_WORD } from '../lib/protection.ts'
-import { useOverview, useSites } from '../queries.ts'
+import { useSiteStatuses } from '../lib/site-statuses.ts'
+import { useSites } from '../queries.ts'
 import { useActiveJobs } from '../stores/jobs.ts'
 import { navigate, type Route, type SitePage, siteOf, useUi } from '../stores/ui.ts'
 import classes from './sidebar.module.css'
@@ -31,7 +32,7 @@ const SITE_PAGES: { tab: SitePage; label: string; icon: typeof IconDatabase }[] 
 export function Sidebar() {
   const route = useUi((state) => state.route)
   const setPalette = useUi((state) => state.setPalette)
-  const overview = useOverview().data?.sites ?? []
+  const overview = useSiteStatuses()
   const inTrouble = overview.filter(isInTrouble).length
   const active = useActiveJobs().length
   return (
@@ -80,7 +81,7 @@ export function Sidebar() {
 function SiteList({ route }: { route: Route }) {
   const listed = useSites().data?.sites
   const sites = listed ?? []
-  const overview = useOverview().data?.sites ?? []
+  const overview = useSiteStatuses()
   const chosen = siteOf(route)
   return (
     <>

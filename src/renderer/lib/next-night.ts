@@ -1,12 +1,5 @@
 import type { NightlyState } from '#shared/contract/schedule.ts'
 import { formatComing, formatUntil } from '#shared/format.ts'
-import { callUnlocking, useNights } from '../queries.ts'
-import { showError } from './show-error.ts'
-
-/** How the nights of a site stand; null: not known yet. */
-export function useNightlyState(site: string): NightlyState | null {
-  return useNights().data?.sites.find((state) => state.site === site) ?? null
-}
 
 /** "Next: Tue 24 Nov 03:02 UTC, in 17 h", or that none comes. */
 export function nextNightText({ runningJob, nextAt }: NightlyState, now: Date): string {
@@ -18,9 +11,4 @@ export function nextNightText({ runningJob, nextAt }: NightlyState, now: Date): 
 export function firstNight(states: readonly NightlyState[]): { site: string; at: string } | null {
   const coming = states.flatMap(({ site, nextAt }) => (nextAt === null ? [] : [{ site, at: nextAt }]))
   return coming.sort((a, b) => a.at.localeCompare(b.at))[0] ?? null
-}
-
-/** Makes the missed backup of today now. */
-export async function runMissed(site: string): Promise<void> {
-  await callUnlocking('schedule.runMissed', { site }).catch(showError)
 }

@@ -1,4 +1,12 @@
-import { type RotationChoice, type SiteInput, type SiteView, siteInputSchema } from '#shared/model/site.ts'
+import {
+  type DumpEngine,
+  type RotationChoice,
+  type Schedule,
+  type SiteInput,
+  type SiteView,
+  scheduleSchema,
+  siteInputSchema,
+} from '#shared/model/site.ts'
 
 /** A site's settings as the form holds them: all text, nothing missing. */
 export interface SiteDraft {
@@ -20,6 +28,14 @@ export interface SiteDraft {
   encrypt: boolean
   encryptionPassword: string
   rotation: RotationChoice
+  nights: boolean
+  /** UTC, `HH:MM`. */
+  nightsAt: string
+  nightsTo: Schedule['to']
+  nightsDatabaseOnly: boolean
+  proofMinutes: string
+  dumpEngine: DumpEngine
+  compression: string
 }
 
 export const EMPTY_DRAFT: SiteDraft = {
@@ -41,11 +57,18 @@ export const EMPTY_DRAFT: SiteDraft = {
   encrypt: false,
   encryptionPassword: '',
   rotation: 'auto',
+  nights: false,
+  nightsAt: '03:00',
+  nightsTo: 'vault',
+  nightsDatabaseOnly: false,
+  proofMinutes: '20',
+  dumpEngine: 'auto',
+  compression: '7',
 }
 
 /** Passwords are never in it: the window does not get them back. */
 export function draftOf({ site }: SiteView): SiteDraft {
-  const { database, server } = site
+  const { database, server, schedule, dump } = site
   return {
     ...EMPTY_DRAFT,
     name: site.name,
@@ -64,11 +87,35 @@ export function draftOf({ site }: SiteView): SiteDraft {
     vaultPath: site.vault?.path ?? '',
     encrypt: site.encryption?.enabled ?? false,
     rotation: site.rotation,
+    ...(schedule
+      ? {
+          nights: schedule.enabled,
+          nightsAt: schedule.at,
+          nightsTo: schedule.to,
+          nightsDatabaseOnly: schedule.databaseOnly,
+          proofMinutes: String(schedule.proofMinutes),
+        }
+      : {}),
+    ...(dump ? { dumpEngine: dump.engine, compression: String(dump.compression) } : {}),
   }
 }
 
-/** As the engine takes it; an empty password is left out, so that a stored one stays. */
-export function inputOf(draft: SiteDraft): SiteInput {
+/** The nights as they are typed; they are set by themselves, as the shell may have to ask. */
+export function scheduleOf(draft: SiteDraft): Schedule {
+  return {
+    enabled: draft.nights,
+    at: draft.nightsAt,
+    to: draft.nightsTo,
+    databaseOnly: draft.nightsDatabaseOnly,
+    proofMinutes: draft.proofMinutes === '' ? Number.NaN : Number(draft.proofMinutes),
+  }
+}
+
+/**
+ * As the engine takes it; an empty password is left out, so that a stored one stays.
+ * @param schedule the nights as they are set now: what is typed of them goes another way
+ */
+export function inputOf(draft: SiteDraft, schedule?: Schedule): SiteInput {
   return {
     name: draft.name,
     ...(draft.label === '' ? {} : { label: draft.label }),
@@ -95,6 +142,10 @@ export function inputOf(draft: SiteDraft): SiteInput {
     ...(draft.vaultPath === '' ? {} : { vault: { path: draft.vaultPath } }),
     encryption: { enabled: draft.encrypt, ...(draft.encryptionPassword === '' ? {} : { password: draft.encryptionPassword }) },
     rotation: draft.rotation,
+    ...(schedule ? { schedule } : {}),
+    ...(draft.dumpEngine === EMPTY_DRAFT.dumpEngine && draft.compression === EMPTY_DRAFT.compression
+      ? {}
+      : { dump: { engine: draft.dumpEngine, compression: Number(draft.compression) } }),
   }
 }
 
@@ -137,6 +188,11 @@ export function draftErrors(draft: SiteDraft, hasEncryptionPassword: boolean): D
     const field = FIELD_OF_PATH[issue.path.join('.')]
     if (field) errors[field] ??= (draft[field] === '' || field === 'port' ? NEEDED[field] : undefined) ?? issue.message
   }
+  const schedule = scheduleSchema.safeParse(scheduleOf(draft))
+  for (const issue of schedule.error?.issues ?? []) {
+    if (issue.path[0] === 'at') errors.nightsAt = 'A time is written HH:MM, 00:00 to 23:59 UTC.'
+    if (issue.path[0] === 'proofMinutes') errors.proofMinutes = 'Minutes are a number from 0 to 480.'
+  }
   if (draft.encrypt && draft.encryptionPassword === '' && !hasEncryptionPassword)
     errors.encryptionPassword = 'A password is needed to encrypt.'
   return errors
@@ -161,6 +217,13 @@ const FIELD_WORD: Record<keyof SiteDraft, string> = {
   encrypt: 'encryption',
   encryptionPassword: 'password',
   rotation: 'rotation',
+  nights: 'nights',
+  nightsAt: 'time of the nights',
+  nightsTo: 'target of the nights',
+  nightsDatabaseOnly: 'parts of the nights',
+  proofMinutes: 'minutes for proofs',
+  dumpEngine: 'dump engine',
+  compression: 'compression',
 }
 
 /** The changed fields in words: `encryption on`, `password`. */
@@ -168,5 +231,13 @@ export function changesOf(before: SiteDraft, after: SiteDraft): string[] {
   const fields = Object.keys(FIELD_WORD) as (keyof SiteDraft)[]
   return fields
     .filter((field) => before[field] !== after[field])
-    .map((field) => (field === 'encrypt' ? `encryption ${after.encrypt ? 'on' : 'off'}` : FIELD_WORD[field]))
+    .map((field) => {
+      if (field === 'encrypt') return `encryption ${after.encrypt ? 'on' : 'off'}`
+      return field === 'nights' ? `nights ${after.nights ? 'on' : 'off'}` : FIELD_WORD[field]
+    })
+}
+
+/** True when what is typed of the nights is something else than before. */
+export function nightsChanged(before: SiteDraft, after: SiteDraft): boolean {
+  return JSON.stringify(scheduleOf(before)) !== JSON.stringify(scheduleOf(after))
 }

@@ -2,6 +2,7 @@ import { Button, Drawer } from '@mantine/core'
 import { IconAlertTriangle, IconLayoutSidebarRight } from '@tabler/icons-react'
 import { useCallback, useMemo, useState } from 'react'
 import { Badge } from '../../components/badge.tsx'
+import { DemoStopped } from '../../components/demo-stopped.tsx'
 import { FilterField, SegmentedFilter } from '../../components/filters.tsx'
 import { icon12, icon16 } from '../../components/icons.tsx'
 import { Columns, Main } from '../../components/pane.tsx'
@@ -10,8 +11,9 @@ import { Page, SiteTitle, ToolRow } from '../../layout/page.tsx'
 import { backUp } from '../../lib/back-up.ts'
 import { type BackupFilter, countBackups, filterBackups, joinBackups } from '../../lib/join-backups.ts'
 import { PROTECTION_WORD } from '../../lib/protection.ts'
+import { useSiteStatus } from '../../lib/site-statuses.ts'
 import { useNarrow } from '../../lib/use-narrow.ts'
-import { useBackups, useOverview } from '../../queries.ts'
+import { useBackups } from '../../queries.ts'
 import { useJobList } from '../../stores/jobs.ts'
 import { useOfferCommands } from '../../stores/page-commands.ts'
 import { BackUpButtons } from './back-up-buttons.tsx'
@@ -28,7 +30,7 @@ const TONE = { protected: 'ok', ageing: 'warn', unprotected: 'bad', unknown: 'ne
 /** One table over all repositories of a site, and what can be done with the chosen backup. */
 export function BackupsPage({ site }: { site: string }) {
   const list = useBackups(site)
-  const protection = useOverview().data?.sites.find((status) => status.site === site)?.protection
+  const protection = useSiteStatus(site)?.protection
   const [filter, setFilter] = useState<BackupFilter>('all')
   const [text, setText] = useState('')
   const [chosen, setChosen] = useState<string | null>(null)
@@ -106,6 +108,7 @@ export function BackupsPage({ site }: { site: string }) {
             />
           </ToolRow>
           {list.data && <RotationLine site={site} scheme={scheme} comingOpen={coming} onComing={setComing} />}
+          <DemoStopped site={site} />
           {list.data?.problems.map((problem) => (
             <div key={problem.repository} className={classes.problem}>
               <Notice tone="warn" title={problem.message}>

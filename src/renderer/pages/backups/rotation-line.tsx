@@ -4,7 +4,8 @@ import { ComingNights } from '../../components/coming-nights.tsx'
 import { icon14 } from '../../components/icons.tsx'
 import { CloseButton } from '../../components/pane.tsx'
 import { rotationText } from '../../lib/join-backups.ts'
-import { nextNightText, useNightlyState } from '../../lib/next-night.ts'
+import { nextNightText } from '../../lib/next-night.ts'
+import { useNightlyState } from '../../lib/use-nights.ts'
 import { useSite } from '../../queries.ts'
 import { useNow } from '../../stores/clock.ts'
 import { navigate } from '../../stores/ui.ts'
@@ -42,7 +43,12 @@ export function RotationLine(props: {
           <div className={classes.comingHead}>
             <div>
               <h2>Coming nights</h2>
-              {nights && <p>{nextNightText(nights, now)}</p>}
+              {nights && (
+                <p>
+                  {nextNightText(nights, now)}
+                  {nights.nextAt === null ? '; with nights on they would be:' : ''}
+                </p>
+              )}
             </div>
             <CloseButton label="Close the coming nights" onClick={() => props.onComing(false)} />
           </div>

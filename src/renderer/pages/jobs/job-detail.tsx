@@ -5,6 +5,8 @@ import type { AppError } from '#shared/errors.ts'
 import { formatDuration, formatMomentLong } from '#shared/format.ts'
 import { isJobActive, type Job } from '#shared/model/job.ts'
 import { call } from '../../bridge.ts'
+import { DemoStopped } from '../../components/demo-stopped.tsx'
+import { DrillReportView } from '../../components/drill-report.tsx'
 import { CopyButton } from '../../components/kbd.tsx'
 import { LogLines } from '../../components/log-lines.tsx'
 import { Pane } from '../../components/pane.tsx'
@@ -12,10 +14,11 @@ import { ProgressBar } from '../../components/progress.tsx'
 import { ErrorBox, Notice } from '../../components/states.tsx'
 import { StepList } from '../../components/step-list.tsx'
 import { cancelJob } from '../../layout/job-bar.tsx'
-import { fraction, KIND_WORD, phaseText, STATE_WORD, timeLeftText, tookSeconds } from '../../lib/jobs.ts'
+import { drillReportOf, fraction, KIND_WORD, phaseText, STATE_WORD, timeLeftText, tookSeconds } from '../../lib/jobs.ts'
 import { useMarkSeen } from '../../lib/use-mark-seen.ts'
 import { useNow } from '../../stores/clock.ts'
 import { navigate } from '../../stores/ui.ts'
+import { BackupResult } from './backup-result.tsx'
 import classes from './jobs.module.css'
 
 const INTERRUPTED =
@@ -26,6 +29,7 @@ export function JobDetail({ job, onClose }: { job: Job; onClose(): void }) {
   const now = useNow(1)
   const took = tookSeconds(job, now)
   useMarkSeen([job])
+  const report = drillReportOf(job)
   return (
     <Pane label={job.title} width={400} narrowWidth={320} title={job.title} close={{ label: 'Close the job', onClose }}>
       <div className={classes.detailBody}>
@@ -71,6 +75,14 @@ export function JobDetail({ job, onClose }: { job: Job; onClose(): void }) {
             {INTERRUPTED}
           </Notice>
         )}
+        {job.error && job.site !== null && <DemoStopped site={job.site} />}
+        {report && (
+          <section className={classes.part}>
+            <h3>Report</h3>
+            <DrillReportView report={report} />
+          </section>
+        )}
+        <BackupResult job={job} />
         {job.items.length > 0 && <StepList items={job.items} numbered={job.kind === 'restore'} />}
         <div className={classes.buttons}>
           {isJobActive(job) && (

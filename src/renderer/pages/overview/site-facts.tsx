@@ -1,11 +1,14 @@
 import type { SiteStatus } from '#shared/contract/backups.ts'
-import { formatBytes, formatDuration, formatMoment, formatNearDay } from '#shared/format.ts'
+import { formatBytes, formatDay, formatDuration, formatMoment } from '#shared/format.ts'
 import { CopyButton } from '../../components/kbd.tsx'
 import { Pane, PaneSection } from '../../components/pane.tsx'
 import { Proof } from '../../components/proof.tsx'
 import { Sparkline } from '../../components/sparkline.tsx'
 import { type GlyphState, StateGlyph } from '../../components/state-glyph.tsx'
+import { nextNightText } from '../../lib/next-night.ts'
+import { drillText, siteProof } from '../../lib/proof-text.ts'
 import { ageState } from '../../lib/protection.ts'
+import { useNightlyState } from '../../lib/use-nights.ts'
 import { useSite } from '../../queries.ts'
 import { useNow } from '../../stores/clock.ts'
 import classes from './site-overview.module.css'
@@ -26,6 +29,8 @@ export function SiteFacts({ status }: { status: SiteStatus }) {
   const now = useNow()
   const { newest } = status
   const isKnown = status.protection !== 'unknown'
+  const nights = useNightlyState(status.site)
+  const drilled = drillText(status.drill)
   const hasServer = useSite(status.site).data?.site.server !== undefined
   const age = newest ? (now.getTime() - new Date(newest.timestamp).getTime()) / 1000 : null
   return (
@@ -33,7 +38,7 @@ export function SiteFacts({ status }: { status: SiteStatus }) {
       <PaneSection title="Newest good backup">
         {newest ? (
           <>
-            <div className={classes.figure} data-state={ageState(age)}>
+            <div className={classes.figure} data-state={isKnown ? ageState(age) : undefined}>
               {formatDuration(age ?? 0)}
             </div>
             <p className={classes.small}>
@@ -56,13 +61,28 @@ export function SiteFacts({ status }: { status: SiteStatus }) {
         ))}
       </PaneSection>
       <PaneSection title="Proof">
-        <Proof
-          level={status.proof.at === null ? null : status.proof.level}
-          second={status.proof.at === null ? 'not verified' : `verified ${formatNearDay(status.proof.at, now)}`}
-        />
+        <Proof {...siteProof(status, now)} />
+        {drilled !== null && (
+          <p className={status.drill?.outcome === 'failed' ? classes.bad : classes.small} data-selectable>
+            {drilled}
+          </p>
+        )}
+      </PaneSection>
+      <PaneSection title="Nights">
+        {nights && (
+          <p className={classes.small}>
+            {nextNightText(nights, now)}
+            {nights.last && (
+              <>
+                <br />
+                {formatDay(nights.last.at)}: {nights.last.text}
+              </>
+            )}
+          </p>
+        )}
       </PaneSection>
       <PaneSection title="Encryption">
-        <p className={status.encryption === 'plain' || status.encryption === 'mixed' ? classes.warn : classes.small}>
+        <p className={isKnown && (status.encryption === 'plain' || status.encryption === 'mixed') ? classes.warn : classes.small}>
           {isKnown ? ENCRYPTION_TEXT[status.encryption] : 'Not known'}
         </p>
       </PaneSection>

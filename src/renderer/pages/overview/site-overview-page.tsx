@@ -2,6 +2,7 @@ import { Button } from '@mantine/core'
 import { IconDatabasePlus } from '@tabler/icons-react'
 import type { Night, SiteStatus } from '#shared/contract/backups.ts'
 import { Badge } from '../../components/badge.tsx'
+import { DemoStopped } from '../../components/demo-stopped.tsx'
 import { icon16 } from '../../components/icons.tsx'
 import { NightsStrip } from '../../components/nights-strip.tsx'
 import { Columns, Scroll } from '../../components/pane.tsx'
@@ -10,8 +11,10 @@ import { Empty, ErrorBox, SkeletonRows } from '../../components/states.tsx'
 import { Page, Section, SiteTitle } from '../../layout/page.tsx'
 import { backUp } from '../../lib/back-up.ts'
 import { PROTECTION_WORD } from '../../lib/protection.ts'
+import { useSiteStatus } from '../../lib/site-statuses.ts'
 import { checkNow, useOverview, useSites } from '../../queries.ts'
 import { navigate } from '../../stores/ui.ts'
+import { MissedNight } from './missed-night.tsx'
 import { Problems } from './problems.tsx'
 import { RecentBackups, RecentJobs } from './recent.tsx'
 import { SiteFacts } from './site-facts.tsx'
@@ -23,7 +26,7 @@ const TONE = { protected: 'ok', ageing: 'warn', unprotected: 'bad', unknown: 'ne
 export function SiteOverviewPage({ site }: { site: string }) {
   const overview = useOverview()
   const problems = useSites().data?.problems ?? []
-  const status = overview.data?.sites.find((candidate) => candidate.site === site)
+  const status = useSiteStatus(site)
   return (
     <Page
       title={<SiteTitle site={site} page="Overview" />}
@@ -46,6 +49,8 @@ export function SiteOverviewPage({ site }: { site: string }) {
             <ErrorBox title="The state of this site could not be read." error={overview.error} onRetry={() => void checkNow()} />
           )}
           {overview.isPending && !overview.error && <SkeletonRows rows={4} height={56} label="Reading the site" />}
+          <DemoStopped site={site} />
+          <MissedNight site={site} />
           {status && <Protection status={status} />}
           {overview.data && !status && (
             <Empty title={`There is no site ${site}`}>

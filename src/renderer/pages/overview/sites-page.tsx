@@ -8,6 +8,7 @@ import { StateGlyph } from '../../components/state-glyph.tsx'
 import { Empty, ErrorBox, SkeletonRows } from '../../components/states.tsx'
 import { Page, ToolRow } from '../../layout/page.tsx'
 import { filterSites, isInTrouble, type SiteFilter, sortByTrouble } from '../../lib/protection.ts'
+import { useSiteStatuses } from '../../lib/site-statuses.ts'
 import { checkNow, useOverview, useSites } from '../../queries.ts'
 import { navigate } from '../../stores/ui.ts'
 import { FirstRun } from './first-run.tsx'
@@ -51,7 +52,7 @@ function Content() {
   const [filter, setFilter] = useState<SiteFilter>('all')
   const [text, setText] = useState('')
   const error = sites.error ?? overview.error
-  const all = overview.data?.sites ?? []
+  const all = useSiteStatuses()
   const count = (protection: SiteFilter) => (overview.data ? filterSites(all, protection, '').length : undefined)
   const shown = sortByTrouble(filterSites(all, filter, text))
   const unknown = count('unknown') ?? 0

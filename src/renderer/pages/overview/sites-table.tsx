@@ -2,7 +2,7 @@ import { Button } from '@mantine/core'
 import { IconCheck, IconClock, IconLock, IconLockOpen, IconMinus, IconX } from '@tabler/icons-react'
 import { Fragment } from 'react'
 import type { SiteStatus } from '#shared/contract/backups.ts'
-import { formatBytes, formatDuration, formatNearDay, formatNearMoment } from '#shared/format.ts'
+import { formatBytes, formatClock, formatDuration, formatMoment, formatNearMoment, formatUntil } from '#shared/format.ts'
 import { Badge } from '../../components/badge.tsx'
 import { icon12, icon16, REPOSITORY_ICON, REPOSITORY_LABEL } from '../../components/icons.tsx'
 import { NightsStrip } from '../../components/nights-strip.tsx'
@@ -11,7 +11,9 @@ import { Sparkline } from '../../components/sparkline.tsx'
 import { glyphOf, StateGlyph } from '../../components/state-glyph.tsx'
 import table from '../../components/table.module.css'
 import { backUp } from '../../lib/back-up.ts'
+import { siteProof } from '../../lib/proof-text.ts'
 import { ageState, PROTECTION_WORD } from '../../lib/protection.ts'
+import { runMissed, useNightlyState } from '../../lib/use-nights.ts'
 import { useNow } from '../../stores/clock.ts'
 import { navigate } from '../../stores/ui.ts'
 import classes from './overview.module.css'
@@ -46,9 +48,7 @@ export function SitesTable({ trouble, quiet }: { trouble: readonly SiteStatus[];
             <span className="visually-hidden">Encryption</span>
           </th>
           <th className={classes.colProof}>Proof</th>
-          <th className={classes.colAction}>
-            <span className="visually-hidden">Action</span>
-          </th>
+          <th className={classes.colNext}>Next run</th>
         </tr>
       </thead>
       <tbody>
@@ -130,24 +130,49 @@ function SiteRow({ status }: { status: SiteStatus }) {
         <Lock encryption={status.encryption} />
       </td>
       <td>
-        <Proof
-          level={status.proof.at === null ? null : status.proof.level}
-          second={status.proof.at === null ? 'not verified' : `verified ${formatNearDay(status.proof.at, now)}`}
-        />
+        <Proof {...siteProof(status, now)} />
       </td>
-      <td className={classes.colAction}>
-        {protection === 'unprotected' && (
-          <Button
-            className={table.above}
-            data-size="small"
-            onClick={() => void backUp(status.site, 'vault')}
-            aria-label={`Back up ${status.site} now`}
-          >
-            Back up now
-          </Button>
-        )}
+      <td className={classes.colNext}>
+        <NextRun site={status.site} isUnprotected={protection === 'unprotected'} />
       </td>
     </tr>
+  )
+}
+
+/** When the next night comes, or the button that a person should press instead. */
+function NextRun({ site, isUnprotected }: { site: string; isUnprotected: boolean }) {
+  const state = useNightlyState(site)
+  const now = useNow()
+  if (state?.runningJob) return <div className={classes.size}>running</div>
+  if (state && state.missed !== null)
+    return (
+      <Button
+        className={table.above}
+        data-size="small"
+        title={state.missed}
+        aria-label={`Run the missed backup of ${site} now`}
+        onClick={() => void runMissed(site)}
+      >
+        Run missed now
+      </Button>
+    )
+  if (isUnprotected)
+    return (
+      <Button
+        className={table.above}
+        data-size="small"
+        aria-label={`Back up ${site} now`}
+        onClick={() => void backUp(site, 'vault')}
+      >
+        Back up now
+      </Button>
+    )
+  if (!state || state.nextAt === null) return <div className={classes.size}>nights off</div>
+  return (
+    <>
+      <div title={`${formatMoment(state.nextAt)} UTC`}>{formatClock(state.nextAt)}</div>
+      <div className={classes.size}>{formatUntil(state.nextAt, now)}</div>
+    </>
   )
 }
 

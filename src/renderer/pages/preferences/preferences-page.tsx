@@ -8,6 +8,7 @@ import { Page, PageBody, Section } from '../../layout/page.tsx'
 import { showError } from '../../lib/show-error.ts'
 import { queryClient, useSettings } from '../../queries.ts'
 import { Problems } from '../overview/problems.tsx'
+import { BackgroundSection } from './background-section.tsx'
 import { DemoSection } from './demo-section.tsx'
 import classes from './preferences.module.css'
 import { SecretsSection } from './secrets-section.tsx'
@@ -28,6 +29,7 @@ export function PreferencesPage() {
             <Section title="Look">
               <ThemeChoice theme={settings.data.preferences.theme} />
             </Section>
+            <BackgroundSection preferences={settings.data.preferences} />
             <SecretsSection />
             <DemoSection />
             <Section title="About">

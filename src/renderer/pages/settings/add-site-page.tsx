@@ -5,23 +5,25 @@ import { readError } from '../../bridge.ts'
 import { ErrorBox } from '../../components/states.tsx'
 import { Page, PageBody } from '../../layout/page.tsx'
 import { type DraftErrors, draftErrors, EMPTY_DRAFT, inputOf, type SiteDraft } from '../../lib/site-draft.ts'
+import { leaveUnsaved, useUnsaved } from '../../lib/use-unsaved.ts'
 import { callUnlocking, queryClient } from '../../queries.ts'
-import { navigate } from '../../stores/ui.ts'
+import { navigate, type SettingsSection } from '../../stores/ui.ts'
 import { Field } from './connection-fields.tsx'
 import classes from './settings.module.css'
-import { SettingsForm, type SettingsTab, SettingsTabs } from './settings-form.tsx'
+import { SettingsForm, SettingsTabs } from './settings-form.tsx'
 
 /** A new site: the same form as its settings, with a name. */
 export function AddSitePage() {
   const [draft, setDraft] = useState(EMPTY_DRAFT)
   const [touched, setTouched] = useState<ReadonlySet<string>>(new Set())
-  const [tab, setTab] = useState<SettingsTab>('connections')
+  const [tab, setTab] = useState<SettingsSection>('connections')
   const [stored, setStored] = useState(false)
   const [error, setError] = useState<AppError | null>(null)
   const [busy, setBusy] = useState(false)
   const errors = draftErrors(draft, false)
   const missing = Object.values(errors)
   const mustStore = draft.encryptionPassword !== '' && !stored
+  useUnsaved(touched.size === 0 ? null : `the new site${draft.name === '' ? '' : ` ${draft.name}`} is not added yet`)
   const change = (change: Partial<SiteDraft>) => {
     setTouched((before) => new Set([...before, ...Object.keys(change)]))
     setDraft((before) => withGuesses(before, change))
@@ -32,6 +34,7 @@ export function AddSitePage() {
     try {
       await callUnlocking('sites.add', { site: inputOf(draft) })
       await queryClient.invalidateQueries({ queryKey: ['sites'] })
+      leaveUnsaved()
       navigate({ page: 'site', site: draft.name, tab: 'overview' })
     } catch (thrown) {
       setError(readError(thrown))
@@ -47,7 +50,14 @@ export function AddSitePage() {
           <span className={classes.changes} role="status">
             {missing[0] ?? (mustStore ? 'Add waits for “I have stored it”' : 'Nothing on the server is changed by adding it')}
           </span>
-          <Button onClick={() => navigate({ page: 'sites' })}>Cancel</Button>
+          <Button
+            onClick={() => {
+              leaveUnsaved()
+              navigate({ page: 'sites' })
+            }}
+          >
+            Cancel
+          </Button>
           <Button variant="filled" disabled={missing.length > 0 || mustStore} loading={busy} onClick={() => void add()}>
             {draft.name === '' ? 'Add site' : `Add ${draft.name}`}
           </Button>
@@ -65,7 +75,7 @@ export function AddSitePage() {
           />
         </Field>
       </div>
-      <SettingsTabs tab={tab} onTab={setTab} />
+      <SettingsTabs tab={tab} onTab={setTab} isNew />
       <PageBody>
         {error && (
           <div className={classes.box}>

@@ -1,23 +1,29 @@
 import { useState } from 'react'
 import { inputOf } from '../../lib/site-draft.ts'
+import type { SettingsSection } from '../../stores/ui.ts'
 import { ConnectionFields, type ConnectionPart, type FieldsProps } from './connection-fields.tsx'
 import { connectionGlyphs, TestButton, TestPanel, useConnectionTest } from './connection-test.tsx'
+import { DumpFields } from './dump-fields.tsx'
 import { EncryptionFields } from './encryption-fields.tsx'
+import { NightsFields } from './nights-fields.tsx'
 import { RotationFields } from './rotation-fields.tsx'
 import classes from './settings.module.css'
 
-export type SettingsTab = 'connections' | 'encryption' | 'rotation'
-
-const TABS: { value: SettingsTab; label: string }[] = [
+const ALL_TABS: { value: SettingsSection; label: string }[] = [
   { value: 'connections', label: 'Connections' },
   { value: 'encryption', label: 'Encryption' },
+  { value: 'nights', label: 'Nights' },
+  { value: 'dump', label: 'Dump' },
   { value: 'rotation', label: 'Rotation' },
 ]
 
-export function SettingsTabs({ tab, onTab }: { tab: SettingsTab; onTab(tab: SettingsTab): void }) {
+/** A site that is not added yet has no nights. */
+export function SettingsTabs(props: { tab: SettingsSection; onTab(tab: SettingsSection): void; isNew?: boolean }) {
+  const { tab, onTab } = props
+  const tabs = props.isNew ? ALL_TABS.filter(({ value }) => value !== 'nights') : ALL_TABS
   return (
     <div className={classes.tabs} role="tablist" aria-label="Settings">
-      {TABS.map(({ value, label }, index) => (
+      {tabs.map(({ value, label }, index) => (
         <button
           key={value}
           type="button"
@@ -29,7 +35,7 @@ export function SettingsTabs({ tab, onTab }: { tab: SettingsTab; onTab(tab: Sett
           onClick={() => onTab(value)}
           onKeyDown={(event) => {
             const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0
-            const next = TABS[(index + step + TABS.length) % TABS.length]
+            const next = tabs[(index + step + tabs.length) % tabs.length]
             if (step === 0 || !next) return
             onTab(next.value)
             document.getElementById(`tab-${next.value}`)?.focus()
@@ -45,7 +51,7 @@ export function SettingsTabs({ tab, onTab }: { tab: SettingsTab; onTab(tab: Sett
 /** The form of a site, new or known; the test stands beside it. */
 export function SettingsForm(
   props: FieldsProps & {
-    tab: SettingsTab
+    tab: SettingsSection
     hasPassword: boolean
     hasEncryptionPassword: boolean
     defaultVault: string
@@ -92,11 +98,15 @@ export function SettingsForm(
           onStored={props.onStored}
         />
       )}
+      {tab === 'nights' && <NightsFields draft={draft} errors={errors} change={change} />}
+      {tab === 'dump' && <DumpFields draft={draft} errors={errors} change={change} />}
       {tab === 'rotation' && <RotationFields draft={draft} errors={errors} change={change} />}
     </div>
   )
 }
 
+const NO_CONNECTION = new Set(['encryptionPassword', 'nightsAt', 'proofMinutes'])
+
 function hasConnectionErrors(errors: FieldsProps['errors']): boolean {
-  return Object.keys(errors).some((field) => field !== 'encryptionPassword')
+  return Object.keys(errors).some((field) => !NO_CONNECTION.has(field))
 }

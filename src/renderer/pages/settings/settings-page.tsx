@@ -7,18 +7,19 @@ import { readError } from '../../bridge.ts'
 import { ErrorBox, SkeletonRows } from '../../components/states.tsx'
 import { Page, PageBody, SiteTitle } from '../../layout/page.tsx'
 import { showError } from '../../lib/show-error.ts'
-import { changesOf, draftErrors, draftOf, inputOf } from '../../lib/site-draft.ts'
+import { changesOf, draftErrors, draftOf, inputOf, nightsChanged, type SiteDraft, scheduleOf } from '../../lib/site-draft.ts'
+import { useUnsaved } from '../../lib/use-unsaved.ts'
 import { callUnlocking, queryClient, useSite } from '../../queries.ts'
-import { navigate, useUi } from '../../stores/ui.ts'
+import { navigate, type SettingsSection, useUi } from '../../stores/ui.ts'
 import classes from './settings.module.css'
-import { SettingsForm, type SettingsTab, SettingsTabs } from './settings-form.tsx'
+import { SettingsForm, SettingsTabs } from './settings-form.tsx'
 
 /** A site's settings: connections with their test, encryption, rotation. */
-export function SettingsPage({ site }: { site: string }) {
+export function SettingsPage({ site, section }: { site: string; section: SettingsSection }) {
   const view = useSite(site)
-  const [tab, setTab] = useState<SettingsTab>('connections')
+  const setTab = (chosen: SettingsSection) => navigate({ page: 'site', site, tab: 'settings', section: chosen })
   // saved, or changed elsewhere: the form starts from what is there now, on the same tab
-  if (view.data) return <Loaded key={JSON.stringify(view.data)} view={view.data} tab={tab} onTab={setTab} />
+  if (view.data) return <Loaded key={JSON.stringify(view.data)} view={view.data} tab={section} onTab={setTab} />
   return (
     <Page title={<SiteTitle site={site} page="Settings" />}>
       <PageBody>
@@ -32,7 +33,7 @@ export function SettingsPage({ site }: { site: string }) {
   )
 }
 
-function Loaded({ view, tab, onTab }: { view: SiteView; tab: SettingsTab; onTab(tab: SettingsTab): void }) {
+function Loaded({ view, tab, onTab }: { view: SiteView; tab: SettingsSection; onTab(tab: SettingsSection): void }) {
   const { name } = view.site
   const before = draftOf(view)
   const [draft, setDraft] = useState(before)
@@ -42,11 +43,14 @@ function Loaded({ view, tab, onTab }: { view: SiteView; tab: SettingsTab; onTab(
   const errors = draftErrors(draft, view.hasEncryptionPassword)
   const changes = changesOf(before, draft)
   const mustStore = draft.encryptionPassword !== '' && !stored
+  useUnsaved(changes.length === 0 ? null : `${formatPlural(changes.length, 'change')} of ${name}: ${changes.join(', ')}`)
   const save = async () => {
     setBusy(true)
     setError(null)
     try {
-      await callUnlocking('sites.update', { site: inputOf(draft) })
+      const rest = { ...draft, ...nightsOf(before) }
+      if (changesOf(before, rest).length > 0) await callUnlocking('sites.update', { site: inputOf(draft, view.site.schedule) })
+      if (nightsChanged(before, draft)) await setNights(name, draft)
       await queryClient.invalidateQueries({ queryKey: ['sites'] })
       setDraft((now) => ({ ...now, password: '', encryptionPassword: '' }))
     } catch (thrown) {
@@ -105,6 +109,17 @@ function Loaded({ view, tab, onTab }: { view: SiteView; tab: SettingsTab; onTab(
       </PageBody>
     </Page>
   )
+}
+
+/** The shell asks when the nights write onto the server. */
+async function setNights(site: string, draft: SiteDraft): Promise<void> {
+  const { saved } = await callUnlocking('schedule.set', { site, schedule: scheduleOf(draft) })
+  if (saved) await queryClient.invalidateQueries({ queryKey: ['schedule'] })
+  else useUi.getState().toast({ tone: 'bad', text: `Not confirmed. The nights of ${site} stay as they were.` })
+}
+
+function nightsOf({ nights, nightsAt, nightsTo, nightsDatabaseOnly, proofMinutes }: SiteDraft): Partial<SiteDraft> {
+  return { nights, nightsAt, nightsTo, nightsDatabaseOnly, proofMinutes }
 }
 
 /** The shell asks in its own window; backups, database and server folder stay. */

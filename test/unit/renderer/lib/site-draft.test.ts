@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { changesOf, draftErrors, draftOf, EMPTY_DRAFT, inputOf } from '#renderer/lib/site-draft.ts'
-import { siteInputSchema, siteSchema } from '#shared/model/site.ts'
+import { changesOf, draftErrors, draftOf, EMPTY_DRAFT, inputOf, nightsChanged, scheduleOf } from '#renderer/lib/site-draft.ts'
+import { scheduleSchema, siteInputSchema, siteSchema } from '#shared/model/site.ts'
 
 const site = siteSchema.parse({
   name: 'testsite',
@@ -21,6 +21,24 @@ describe('a site as a form', () => {
     expect(inputOf({ ...draftOf(view), password: 'p', encryptionPassword: 'e' })).toMatchObject({
       database: { password: 'p' },
       encryption: { enabled: true, password: 'e' },
+    })
+  })
+
+  it('keeps the nights as they are set, whatever is typed of them, and a dump that is not the usual one', () => {
+    const schedule = scheduleSchema.parse({ enabled: true, at: '04:30', to: 'server', proofMinutes: 5 })
+    const draft = draftOf({ ...view, site: { ...site, schedule, dump: { engine: 'built-in', compression: 9 } } })
+    expect(scheduleOf(draft)).toEqual(schedule)
+    const typed = { ...draft, nights: false, nightsAt: '05:00' }
+    expect(inputOf(typed, schedule)).toMatchObject({ schedule, dump: { engine: 'built-in', compression: 9 } })
+    expect(nightsChanged(draft, typed)).toBe(true)
+    expect(changesOf(draft, typed)).toEqual(['nights off', 'time of the nights'])
+  })
+
+  it('says what is wrong with the nights', () => {
+    const errors = draftErrors({ ...draftOf(view), nightsAt: '25:00', proofMinutes: '' }, true)
+    expect(errors).toEqual({
+      nightsAt: 'A time is written HH:MM, 00:00 to 23:59 UTC.',
+      proofMinutes: 'Minutes are a number from 0 to 480.',
     })
   })
 

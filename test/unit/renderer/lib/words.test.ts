@@ -1,10 +1,14 @@
 import { describe, expect, it } from 'vitest'
+import { drillOutcome } from '#renderer/lib/jobs.ts'
 import { levelSummaries } from '#renderer/lib/levels.ts'
 import { matchCommands } from '#renderer/lib/match-commands.ts'
+import { firstNight, nextNightText } from '#renderer/lib/next-night.ts'
 import { generatePassword } from '#renderer/lib/password.ts'
 import { differenceText, sortTables, splitTables } from '#renderer/lib/plan-tables.ts'
+import { drillText, siteProof } from '#renderer/lib/proof-text.ts'
 import { ageState, filterSites, isInTrouble, sortByTrouble } from '#renderer/lib/protection.ts'
 import type { SiteStatus } from '#shared/contract/backups.ts'
+import type { DrillReport } from '#shared/model/drill.ts'
 
 function status(site: string, protection: SiteStatus['protection']): SiteStatus {
   return {
@@ -84,8 +88,86 @@ describe('levelSummaries', () => {
       ['passed', ''],
       ['failed', 'd: other hash'],
       ['untried', ''],
+      ['untried', ''],
     ])
     expect(levelSummaries(null).every(({ outcome }) => outcome === 'untried')).toBe(true)
+  })
+})
+
+const REPORT: DrillReport = {
+  outcome: 'passed',
+  startedAt: '2026-11-21T03:20:00.000Z',
+  recoverySeconds: 12,
+  seconds: 15,
+  server: 'PostgreSQL 18.4',
+  tables: 41,
+  rows: 1204,
+  checks: [{ id: 'load', name: 'Load', outcome: 'passed', finding: '41 tables' }],
+  rowCounts: {},
+  keptIn: null,
+}
+const NO_END = { id: 'edges', name: 'Edges', outcome: 'failed' as const, finding: '2 edges have no end' }
+
+describe('drills', () => {
+  const proof = { level: 3, verdict: 'verified' as const, verifiedAt: '2026-11-23T03:20:00.000Z', parts: [] }
+
+  it('are a level of their own, with the time it took and their own date', () => {
+    expect(levelSummaries({ ...proof, drill: REPORT })[3]).toEqual({
+      level: 'L3',
+      text: 'Restored in a drill',
+      outcome: 'passed',
+      reason: 'Answers after 12 s',
+      at: REPORT.startedAt,
+    })
+    const failed = levelSummaries({ ...proof, drill: { ...REPORT, outcome: 'failed', checks: [NO_END] } })[3]
+    expect([failed?.outcome, failed?.reason]).toEqual(['failed', 'Edges: 2 edges have no end.'])
+  })
+
+  it('say in a line how they ended', () => {
+    expect(drillOutcome(REPORT)).toBe('Restored in 12 s, every check passed')
+    expect(drillOutcome({ ...REPORT, checks: [{ ...NO_END, outcome: 'warning' }] })).toBe('Restored in 12 s, 1 check to read')
+    expect(drillOutcome({ ...REPORT, outcome: 'failed', recoverySeconds: null, checks: [NO_END] })).toBe(
+      'Not restored; 1 check failed',
+    )
+  })
+
+  it('turn amber in the site’s proof after 30 days, and red when they failed', () => {
+    const now = new Date('2026-11-23T09:42:00Z')
+    const site = { proof: { level: 2, at: '2026-11-23T03:20:00Z' }, drill: null }
+    const drill = { ...REPORT, name: 'testsite-6', timestamp: '2026-11-21T03:01:00Z' }
+    expect(siteProof(site, now)).toEqual({ level: 2, second: 'not drilled' })
+    expect(siteProof({ ...site, drill }, now)).toEqual({ level: 2, second: 'drill 2 d ago' })
+    expect(siteProof({ ...site, drill: { ...drill, startedAt: '2026-10-13T03:20:00.000Z' } }, now)).toEqual({
+      level: 2,
+      second: 'drill 41 d ago',
+      tone: 'warn',
+    })
+    expect(siteProof({ ...site, drill: { ...drill, outcome: 'failed' } }, now).tone).toBe('bad')
+    expect(drillText(drill)).toBe('Restored in 12 s on 21 Nov')
+  })
+})
+
+describe('nights', () => {
+  const state = {
+    site: 'testsite',
+    schedule: { enabled: true, at: '03:00', to: 'vault' as const, databaseOnly: false, proofMinutes: 20 },
+    nextAt: '2026-11-24T03:02:00.000Z',
+    runningJob: null,
+    missed: null,
+    last: null,
+  }
+  const now = new Date('2026-11-23T09:42:00Z')
+
+  it('say when the next one comes', () => {
+    expect(nextNightText(state, now)).toBe('Next: Tue 24 Nov 03:02 UTC, in 17 h')
+    expect(nextNightText(state, new Date('2026-11-24T02:44:00Z'))).toBe('Next: 03:02 UTC, in 18 m')
+    expect(nextNightText({ ...state, nextAt: null }, now)).toContain('Off')
+  })
+
+  it('name the first of all sites', () => {
+    const other = { ...state, site: 'museum', nextAt: '2026-11-24T01:00:00.000Z' }
+    expect(firstNight([state, other, { ...state, site: 'off', nextAt: null }])?.site).toBe('museum')
+    expect(firstNight([{ ...state, nextAt: null }])).toBeNull()
   })
 })
 
