@@ -143,6 +143,31 @@ describe.skipIf(!hasFixtures)('startBackup', () => {
     expect(index[result.name]).toMatchObject({ files: null, files_hash: null })
   }, 60_000)
 
+  it('makes the dump with the engine and the level that are asked for, and says which and why', async () => {
+    const { context, events } = await open()
+    const byDefault = await startBackup(context, request({ databaseOnly: true })).done
+    expect(byDefault.dump).toEqual({ engine: 'built-in', why: expect.stringContaining('every object') })
+    await nextSecond()
+    const job = startBackup(context, request({ databaseOnly: true, engine: 'pg_dump', compression: 1 }))
+    const result = await job.done
+    expect(result.dump).toEqual({ engine: 'pg_dump', why: expect.stringMatching(/pg_dump 15\.\d+ \(/) })
+    const { log } = await context.jobs.show(job.id)
+    expect(log.map(({ text }) => text).join('\n')).toContain(`Dump engine: pg_dump. ${result.dump.why}`)
+    const text = gunzipSync(await readFile(join(vault, `${result.name}.sql.gz`))).toString()
+    expect(text).toContain('-- Dumped by pg_dump version 15.')
+    expect(text).toContain('\n-- PostgreSQL database dump complete\n')
+    const sizeOf = ({ parts }: typeof result) => parts.find(({ part }) => part === 'database')?.size ?? 0
+    expect(sizeOf(result)).toBeGreaterThan(sizeOf(byDefault))
+    expect(await readdir(join(root, 'home', 'scratch'))).toEqual([])
+    // no phase and no part was ever beyond its total
+    for (const event of events) {
+      if (event.type !== 'job') continue
+      for (const { done, total } of [event.job.phase, ...event.job.items].filter((row) => row !== null)) {
+        if (total !== null) expect(done).toBeLessThanOrEqual(total)
+      }
+    }
+  }, 60_000)
+
   it('takes the slot of the server’s rotation, and tells what is not in it', async () => {
     await run('cp', [fixture('backups', '3-slots-mixed', 'backup.json'), server.backupDir])
     await run('mv', [server.archiveDir, `${server.archiveDir}-away`])

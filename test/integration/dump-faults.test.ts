@@ -146,6 +146,23 @@ test('cancelling while it waits for a lock ends at once', async () => {
   }
 })
 
+test('a lock that is not let go in time is told, with who holds it', async () => {
+  await rival.query('BEGIN; LOCK TABLE s.rows IN ACCESS EXCLUSIVE MODE')
+  try {
+    const dump = dumpSchema({ connection: server.connection('site'), schema: 's', lockWaitMs: 1500 })
+    await expect(dump).rejects.toMatchObject({
+      code: 'database-locked',
+      message: expect.stringMatching(
+        /within 1.5 s: .*held by process \d+ of user postgres \(the test\), idle in transaction for \d+ s, its latest statement at 20/,
+      ),
+      details: { holders: [{ user: 'postgres', program: 'the test', pid: expect.any(Number) }] },
+    })
+    await expectNoBackends()
+  } finally {
+    await rival.query('ROLLBACK')
+  }
+})
+
 test('a table that is dropped between listing and locking makes it begin anew', async () => {
   // the lock makes the dump wait in LOCK TABLE until the table is gone
   await rival.query('BEGIN; CREATE TABLE s.later (a integer); LOCK TABLE s.first IN ACCESS EXCLUSIVE MODE; DROP TABLE s.first')

@@ -90,6 +90,36 @@ describe.runIf(hasFixtures)('the whole path of zbd on a live site', () => {
     expect((restored.json.result as { note: string }).note).toMatch(/restart/i)
   }, 120_000)
 
+  it('uses pg_dump and the level that the site says, or the command does, and restores what it made', async () => {
+    const { options, database } = await liveSite({ dump: { engine: 'pg_dump', compression: 2 } })
+    const before = settled(await schemaOf(database))
+    expect((await zbd(['sites', 'show', 'testsite'], options)).stdout).toMatch(/Dump\s+pg_dump, compression 2/)
+    const made = await zbd(['backup', 'testsite', '--database-only'], options)
+    expect([made.code, made.stdout]).toEqual([0, expect.stringMatching(/dump engine: pg_dump\. .*pg_dump 15\./)])
+    const name = made.stdout.split(' ')[0] ?? ''
+    const log = (await zbd(['jobs', '--json'], options)).json.result as { jobs: { id: string; kind: string }[] }
+    const job = log.jobs.find(({ kind }) => kind === 'backup')
+    expect((await zbd(['jobs', job?.id ?? ''], options)).stdout).toContain('Dump engine: pg_dump.')
+    await postgres.psql(database, 'set search_path to testsite; delete from edge; drop table protect;')
+    const restored = await zbd(['restore', 'testsite', name, '--parts', 'database', '--confirm', 'testsite', '--json'], options)
+    expect([restored.code, restored.json?.error]).toEqual([0, undefined])
+    expect(settled(await schemaOf(database))).toBe(before)
+
+    const other = await zbd(
+      ['backup', 'testsite', '--database-only', '--engine', 'built-in', '--compression', '9', '--json'],
+      options,
+    )
+    expect([other.code, other.json.result]).toMatchObject([0, { dump: { engine: 'built-in' } }])
+    for (const wrong of [
+      ['--engine', 'tar'],
+      ['--compression', '10'],
+      ['--compression', 'x'],
+    ]) {
+      const refused = await zbd(['backup', 'testsite', ...wrong], options)
+      expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining(wrong[0] ?? '')])
+    }
+  }, 120_000)
+
   it('encrypts when the site says so; nothing plain touches the disk', async () => {
     const { options } = await liveSite({ encryption: { enabled: true, password: ENCRYPTION } })
     const made = await zbd(['backup', 'testsite', '--json'], options)

@@ -1,6 +1,8 @@
 import { createWriteStream } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { buffer } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
+import { expect } from 'vitest'
 import { dumpSchema, type SchemaDump } from '#engine/features/backup/dump/index.ts'
 import { connectPostgres, type PostgresConnection } from '#engine/foundation/connections/postgres.ts'
 import type { Postgres15 } from './postgres.ts'
@@ -18,6 +20,26 @@ export async function dumpToFile(connection: PostgresConnection, schema: string,
 export async function dumpToText(connection: PostgresConnection, schema: string): Promise<string> {
   const dump = await dumpSchema({ connection, schema })
   return (await buffer(dump.stream)).toString()
+}
+
+/**
+ * Dumps, loads with psql into an empty database, and compares what pg_dump says of both.
+ * @param dump default: the built-in engine
+ */
+export async function expectRoundTrip(
+  server: Postgres15,
+  place: { database: string; schema: string; user: string; file: string },
+  dump?: () => Promise<string>,
+): Promise<void> {
+  const { database, schema, user, file } = place
+  if (dump) await writeFile(file, await dump())
+  else await dumpToFile(server.connection(database, user), schema, file)
+  const copy = `${database}_copy`
+  await server.createDatabase(copy)
+  await server.psql(copy, { file }, user)
+  const original = await pgDumpEntries(server, database, schema)
+  expect(original.length).toBeGreaterThan(2)
+  expect(await pgDumpEntries(server, copy, schema)).toEqual(original)
 }
 
 /** Runs statements one after the other on one connection, as psql would. */

@@ -133,7 +133,9 @@ function buildProgram(terminal: Terminal, json: boolean, run: Run): Command {
     .argument('<site>')
     .option('--database-only', 'leave the media out')
     .option('--to <repository>', 'vault or server (default: vault)')
-    .action((site: string, options: { databaseOnly?: boolean; to?: string }) =>
+    .option('--engine <engine>', 'auto, built-in or pg_dump, for this backup (default: of the site)')
+    .option('--compression <level>', '1 (fast) to 9 (small), for this backup (default: of the site)')
+    .action((site: string, options: { databaseOnly?: boolean; to?: string; engine?: string; compression?: string }) =>
       run(program, null, (session) => makeBackup(session, site, options)),
     )
 

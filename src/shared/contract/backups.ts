@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { backupListSchema, repositoryNameSchema } from '../model/backup.ts'
 import { drillReportSchema } from '../model/drill.ts'
-import { siteNameSchema } from '../model/site.ts'
+import { compressionSchema, dumpEngineSchema, siteNameSchema } from '../model/site.ts'
 import { defineProcedure } from './define.ts'
 
 const path = z.string().min(1).max(4096)
@@ -61,6 +61,9 @@ export const backups = {
       site: siteNameSchema,
       to: repositoryNameSchema.default('vault'),
       databaseOnly: z.boolean().default(false),
+      /** For this backup alone; default: the site's. */
+      engine: dumpEngineSchema.optional(),
+      compression: compressionSchema.optional(),
     }),
     output: startedSchema,
     effect: 'server',

@@ -53,11 +53,13 @@ export const scheduleSchema = z.strictObject({
 
 export const dumpEngineSchema = z.enum(['auto', 'built-in', 'pg_dump'])
 
-/** How the database is dumped. `auto`: see docs/architecture.md, "Two dump engines". */
+/** gzip level of all parts; the server's own is 7. */
+export const compressionSchema = z.int().min(1).max(9)
+
+/** How backups are made. `auto`: see docs/architecture.md, "Two dump engines". */
 export const dumpSettingsSchema = z.strictObject({
   engine: dumpEngineSchema.default('auto'),
-  /** gzip level; the server's own is 7. */
-  compression: z.int().min(1).max(9).default(7),
+  compression: compressionSchema.default(7),
 })
 
 /** A site as it is kept in `sites/NAME.json`: no secrets. INTERFACES: site.json, version 1. */

@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises'
 import { AppError } from '#shared/errors.ts'
-import type { SiteInput, SiteView } from '#shared/model/site.ts'
+import { dumpSettingsSchema, type SiteInput, type SiteView } from '#shared/model/site.ts'
 import { type Outcome, wrongUse } from '../exit.ts'
 import type { Session } from '../session.ts'
 import { formatTable } from '../table.ts'
@@ -59,6 +59,7 @@ async function readSiteFile(file: string, terminal: Session['terminal']): Promis
 
 function siteText({ site, vaultPath, hasDatabasePassword, hasEncryptionPassword }: SiteView): string {
   const { database, server } = site
+  const dump = dumpSettingsSchema.parse(site.dump ?? {})
   const stored = (has: boolean) => (has ? 'stored' : 'not stored')
   return formatTable(
     ['Site', site.name],
@@ -79,6 +80,7 @@ function siteText({ site, vaultPath, hasDatabasePassword, hasEncryptionPassword 
       ['Vault', vaultPath],
       ['Encryption', `${site.encryption?.enabled ? 'on' : 'off'}, password ${stored(hasEncryptionPassword)}`],
       ['Rotation', site.rotation],
+      ['Dump', `${dump.engine}, compression ${dump.compression}`],
     ],
   )
 }

@@ -14,11 +14,11 @@ export function backupsProcedures(context: EngineContext): Handlers<typeof area>
     'backups.list': async ({ site, in: where }) => listBackups(context, await context.sites.get(site), where),
     'backups.listFolder': ({ folder }) => listFolder(folder),
     'backups.overview': async () => ({ sites: await overview(context) }),
-    'backups.create': async ({ site, to, databaseOnly }) => {
+    'backups.create': async ({ site, to, databaseOnly, engine, compression }) => {
       // a locked store is told now, while the operator is there, and not as the job's failure
       await context.sites.connection(await context.sites.get(site))
       if (to === 'server') await confirmServerBackup(context, site)
-      return { jobId: startBackup(context, { site, to, databaseOnly }).id }
+      return { jobId: startBackup(context, { site, to, databaseOnly, engine, compression }).id }
     },
     'backups.verify': async ({ level, ...request }) => ({
       jobId: (await startVerify(context, { ...request, level: level === 3 ? await beingBuilt() : level })).id,

@@ -9,7 +9,8 @@ import type { BackupIndex } from '#engine/foundation/repository/types.ts'
 import { AppError } from '#shared/errors.ts'
 import { formatBytes, formatPlural, isoSeconds } from '#shared/format.ts'
 import type { PartKind, RepositoryName } from '#shared/model/backup.ts'
-import type { Site } from '#shared/model/site.ts'
+import { type DumpEngine, dumpSettingsSchema, type Site } from '#shared/model/site.ts'
+import type { DumpChoice } from './database-dump.ts'
 import { estimatedBackupBytes, requireFreeSpace } from './free-space.ts'
 import { checkPart } from './part-check.ts'
 import { type BackupProblem, openPartSources, type PartSource } from './part-sources.ts'
@@ -24,6 +25,10 @@ export interface BackupRequest {
   to: RepositoryName
   /** Leaves the media out; the configuration goes along, as the server does. */
   databaseOnly: boolean
+  /** For this backup alone; default: the site's. */
+  engine?: DumpEngine
+  /** gzip level for this backup alone, 1 to 9; default: the site's. */
+  compression?: number
   /** A name outside of the rotation, for the vault only; default: the slot of today. */
   name?: string
 }
@@ -33,6 +38,8 @@ export interface BackupResult {
   /** ISO UTC to the second: the backup's start. */
   timestamp: string
   repository: RepositoryName
+  /** Which engine read the database, and why. */
+  dump: DumpChoice
   /** Bytes as stored, and the lower-case hex SHA-256 of the stored file. */
   parts: { part: PartKind; file: string; size: number; hash: string }[]
   /** What is not, or not wholly, in it: the first 200. */
@@ -80,7 +87,7 @@ export async function makeBackup(context: EngineContext, job: JobContext, reques
   const made: string[] = []
   try {
     const name = request.name ?? chooseName(site, start, request.to, await readIndexes(context, site, request.to, job))
-    const parts = await makeParts({ context, site, request, job, password, target, name, problems, made })
+    const { parts, dump } = await makeParts({ context, site, request, job, password, target, name, problems, made })
     await checkParts(parts, { context, job, password })
     job.signal.throwIfAborted()
     job.phase('Putting it in place', null, 'steps')
@@ -97,6 +104,7 @@ export async function makeBackup(context: EngineContext, job: JobContext, reques
       name,
       timestamp: isoSeconds(start),
       repository: request.to,
+      dump,
       parts: parts.map(({ part, file, size, hash }) => ({ part, file, size, hash })),
       problems: problems.listed,
       problemCount: problems.count,
@@ -165,22 +173,32 @@ interface Making {
   made: string[]
 }
 
-async function makeParts(making: Making): Promise<MadePart[]> {
+async function makeParts(making: Making): Promise<{ parts: MadePart[]; dump: DumpChoice }> {
   const { context, site, request, job, target, problems } = making
   job.phase('Looking at what there is to back up', null, 'files')
   let current: PartSource | null = null
   let read = 0
-  const sources = await openPartSources(site, await context.sites.connection(site), {
+  const settings = dumpSettingsSchema.parse(site.dump ?? {})
+  const { sources, dump } = await openPartSources(site, await context.sites.connection(site), {
     databaseOnly: request.databaseOnly,
+    engine: request.engine ?? settings.engine,
+    scratch: context.home.scratch,
     signal: job.signal,
     onProgress(bytes) {
       job.advance(bytes)
       read += bytes
-      if (current) job.item(current.part, { done: read })
+      if (!current) return
+      // what was an estimate is corrected once it is passed: nothing is ever more than all of it
+      if (read > current.bytes) {
+        current.bytes = read
+        job.setTotal(read)
+      }
+      job.item(current.part, { done: read, total: current.bytes })
     },
     onProblem: (problem) => problems.add(problem),
     onNote: (text) => job.log(text),
   })
+  job.log(`Dump engine: ${dump.engine}. ${dump.why}`)
   // a part whose turn has not come can fail already; whoever reads it then finds out
   for (const { stream } of sources) stream.on('error', () => {})
   try {
@@ -193,15 +211,16 @@ async function makeParts(making: Making): Promise<MadePart[]> {
     for (const source of sources) {
       current = source
       read = 0
-      parts.push(await makePart(source, making))
+      parts.push(await makePart(source, making, request.compression ?? settings.compression))
     }
-    return parts
+    return { parts, dump }
   } finally {
     for (const { stream } of sources) stream.destroy()
   }
 }
 
-async function makePart(source: PartSource, { context, job, password, target, name, made }: Making): Promise<MadePart> {
+async function makePart(source: PartSource, making: Making, compression: number): Promise<MadePart> {
+  const { context, job, password, target, name, made } = making
   const { part } = source
   const file = partFileName(part, name, password !== null)
   job.phase(source.phase, source.bytes, 'bytes')
@@ -210,7 +229,7 @@ async function makePart(source: PartSource, { context, job, password, target, na
   made.push(path)
   const stored = await writePart(source.stream, handle, {
     password,
-    compression: source.compression,
+    compression,
     workers: context.workers,
     signal: job.signal,
   })

@@ -1,9 +1,9 @@
 import type { Readable } from 'node:stream'
 import type { PostgresConnection } from '#engine/foundation/connections/postgres.ts'
 import type { PartKind } from '#shared/model/backup.ts'
-import type { Site } from '#shared/model/site.ts'
+import type { DumpEngine, Site } from '#shared/model/site.ts'
 import { createConfigArchive, measureConfig } from './config-archive.ts'
-import { dumpSchema } from './dump/index.ts'
+import { type DumpChoice, openDatabaseDump } from './database-dump.ts'
 import { createMediaArchive, hasMedia } from './media-archive.ts'
 import { serverFolders } from './server-folders.ts'
 import { type ArchiveProblem, measureTree } from './tree.ts'
@@ -15,12 +15,20 @@ export interface PartSource {
   phase: string
   /** Uncompressed, as far as it is known beforehand. */
   bytes: number
-  compression: number
   stream: Readable
+}
+
+export interface PartSources {
+  sources: PartSource[]
+  /** Which engine reads the database. */
+  dump: DumpChoice
 }
 
 export interface SourceOptions {
   databaseOnly: boolean
+  engine: DumpEngine
+  /** The home's folder for temporary files. */
+  scratch: string
   signal: AbortSignal
   /** Uncompressed bytes read. */
   onProgress: (bytes: number) => void
@@ -32,23 +40,29 @@ export interface SourceOptions {
 /** Something that is not, or not wholly, in a backup that was made. */
 export interface BackupProblem extends Omit<ArchiveProblem, 'code'> {
   part: PartKind
-  code: ArchiveProblem['code'] | 'media-missing' | 'config-missing'
+  code: ArchiveProblem['code'] | 'media-missing' | 'config-missing' | 'left-out'
 }
 
 /**
  * Opens what goes into a backup of a site. The database's snapshot is taken first: media that it speaks of are
  * archived after it, as the server does. Close the streams in any case.
- * @throws AppError of `dumpSchema`
+ * @throws AppError of `openDatabaseDump`
  */
-export async function openPartSources(site: Site, connection: PostgresConnection, options: SourceOptions): Promise<PartSource[]> {
-  const { signal, onProgress } = options
+export async function openPartSources(site: Site, connection: PostgresConnection, options: SourceOptions): Promise<PartSources> {
+  const { engine, scratch, signal, onProgress } = options
   const files = await openFileSources(site, options)
-  const dump = await dumpSchema({ connection, schema: site.database.schema, signal, onProgress })
-  for (const note of dump.facts.notes) options.onNote(note)
-  return [
-    { part: 'database', phase: 'Reading the database', bytes: dump.estimate, compression: 7, stream: dump.stream },
-    ...files,
-  ]
+  const dump = await openDatabaseDump({ connection, schema: site.database.schema, engine, scratch, signal, onProgress })
+  for (const note of dump.notes) options.onNote(note)
+  for (const { kind, name } of dump.leftOut) {
+    options.onProblem({
+      part: 'database',
+      code: 'left-out',
+      path: `${kind} ${name}`,
+      text: 'pg_dump leaves it out of the dump of one schema. Make it by hand where this backup is restored.',
+    })
+  }
+  const phase = `Reading the database${dump.choice.engine === 'pg_dump' ? ' with pg_dump' : ''}`
+  return { sources: [{ part: 'database', phase, bytes: dump.estimate, stream: dump.stream }, ...files], dump: dump.choice }
 }
 
 /** Archives read nothing before their stream is read. */
@@ -66,7 +80,7 @@ async function openFileSources(site: Site, options: SourceOptions): Promise<Part
   const config = await createConfigArchive(configFolders, archiveOptions('config'))
   if (config) {
     const { bytes } = await measureConfig(configFolders, signal)
-    sources.push({ part: 'config', phase: 'Archiving the configuration', bytes, compression: 7, stream: config })
+    sources.push({ part: 'config', phase: 'Archiving the configuration', bytes, stream: config })
   } else {
     options.onProblem({
       part: 'config',
@@ -79,7 +93,7 @@ async function openFileSources(site: Site, options: SourceOptions): Promise<Part
   if (await hasMedia(folders.archiveDir)) {
     const { bytes } = await measureTree(folders.archiveDir, signal)
     const stream = createMediaArchive(folders.archiveDir, archiveOptions('files'))
-    sources.push({ part: 'files', phase: 'Archiving the media files', bytes, compression: 6, stream })
+    sources.push({ part: 'files', phase: 'Archiving the media files', bytes, stream })
   } else {
     options.onProblem({
       part: 'files',

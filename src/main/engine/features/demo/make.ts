@@ -133,7 +133,7 @@ async function liveThrough(
   for (const night of nights) {
     job.signal.throwIfAborted()
     await liveOn(story, night.at, night, options, job.signal)
-    const captured = await captureNight(job, site, connection, night)
+    const captured = await captureNight(context, job, site, connection, night)
     if (night.isEncrypted) {
       toEncrypt.push(captured)
     } else {

@@ -22,12 +22,15 @@ export interface SiteOfNight {
 
 /** Takes what the backup of this night holds, from the site as it stands now. */
 export async function captureNight(
+  context: EngineContext,
   job: JobContext,
   site: Site,
   connection: PostgresConnection,
   night: Night,
 ): Promise<SiteOfNight> {
-  const sources = await openPartSources(site, connection, {
+  const { sources } = await openPartSources(site, connection, {
+    engine: 'built-in',
+    scratch: context.home.scratch,
     databaseOnly: night.databaseOnly,
     signal: job.signal,
     onProgress: () => {},

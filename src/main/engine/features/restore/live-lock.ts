@@ -1,20 +1,10 @@
 import type pg from 'pg'
-import { connectPostgres, type PostgresConnection, quoteIdentifier } from '#engine/foundation/connections/postgres.ts'
+import { heldBy, holderName, type LockHolder, watchLockHolders } from '#engine/foundation/connections/lock-holders.ts'
+import { type PostgresConnection, quoteIdentifier } from '#engine/foundation/connections/postgres.ts'
 import { AppError } from '#shared/errors.ts'
-import { formatDuration } from '#shared/format.ts'
 
 /** How long a load waits for whoever holds the live tables. */
 export const LOCK_WAIT_MS = 10_000
-const LOOK_MS = 500
-
-/** A session that holds a lock. */
-export interface Holder {
-  pid: number
-  user: string
-  program: string
-  since: number
-  doing: string
-}
 
 export interface LockWait {
   /** Milliseconds for each statement; default 10,000. */
@@ -39,8 +29,8 @@ export async function withLockWait<T>(
   const { rows } = await client.query<{ pid: number }>(
     `SELECT pg_backend_pid() AS pid, set_config('lock_timeout', '${waitMs}', false)`,
   )
-  const watch = watchHolders(connection, rows[0]?.pid ?? 0, (holders) => {
-    onWait(`Waiting for ${holders.map(nameOf).join('; ')} to let go of ${what[0]?.toLowerCase()}${what.slice(1)}`)
+  const watch = watchLockHolders(connection, { pid: rows[0]?.pid ?? 0 }, (holders) => {
+    onWait(`Waiting for ${holders.map(holderName).join('; ')} to let go of ${what[0]?.toLowerCase()}${what.slice(1)}`)
   })
   try {
     return await action()
@@ -65,64 +55,8 @@ export async function lockLiveTables(client: pg.Client, schema: string): Promise
   await client.query(`LOCK TABLE ${tables} IN SHARE ROW EXCLUSIVE MODE`)
 }
 
-/** Looks over a second connection, while the first one waits, at who it waits for. */
-function watchHolders(connection: PostgresConnection, pid: number, onSeen: (holders: Holder[]) => void) {
-  let seen: Holder[] = []
-  let stopped = false
-  let wake = () => {}
-  const pause = () =>
-    new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, LOOK_MS)
-      wake = () => {
-        clearTimeout(timer)
-        resolve()
-      }
-    })
-  const watching = (async () => {
-    await pause()
-    // most locks are free at once: then no second connection is opened
-    if (stopped) return
-    const client = await connectPostgres(connection)
-    try {
-      while (!stopped) {
-        const { rows } = await client.query<Holder>(
-          `SELECT pid, coalesce(usename, '') AS user, coalesce(application_name, '') AS program,
-                  extract(epoch FROM now() - xact_start)::float8 AS since, coalesce(state, '') AS doing
-           FROM pg_catalog.pg_stat_activity WHERE pid = ANY (pg_catalog.pg_blocking_pids($1))`,
-          [pid],
-        )
-        if (rows.length > 0) {
-          seen = rows
-          onSeen(rows)
-        }
-        await pause()
-      }
-    } finally {
-      await client.end()
-    }
-    // who it is, is told when it can be known
-  })().catch(() => {})
-  return {
-    holders: () => seen,
-    async stop() {
-      stopped = true
-      wake()
-      await watching
-    },
-  }
-}
-
-function nameOf({ pid, user, program }: Holder): string {
-  return `process ${pid} of user ${user}${program ? ` (${program})` : ''}`
-}
-
-function locked(holders: Holder[], waitMs: number, what: string): AppError {
-  const who = holders.map((holder) => {
-    const { since, doing } = holder
-    return `${nameOf(holder)}, ${doing || 'busy'}${since > 0 ? ` for ${formatDuration(since)}` : ''}`
-  })
-  const text = who.length > 0 ? `held by ${who.join('; ')}` : 'held by another session'
-  return new AppError('database-locked', `${what} were not free within ${waitMs / 1000} s: ${text}.`, {
+function locked(holders: LockHolder[], waitMs: number, what: string): AppError {
+  return new AppError('database-locked', `${what} were not free within ${waitMs / 1000} s: ${heldBy(holders)}.`, {
     hint: 'Wait until it has ended, or end it on the server (pg_terminate_backend), then run it again.',
     details: { holders },
   })

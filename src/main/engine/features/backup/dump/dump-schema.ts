@@ -11,6 +11,8 @@ export interface DumpOptions {
   schema: string
   /** Ends the stream with `cancelled`, and the server's backend with it. */
   signal?: AbortSignal
+  /** How long to wait for whoever changes the form of a table; default 30,000 ms. */
+  lockWaitMs?: number
   /** Called for each piece with the bytes added by it, so that `job.advance` fits. */
   onProgress?: (bytes: number) => void
 }
@@ -52,7 +54,7 @@ export interface SchemaDump {
  */
 export async function dumpSchema(options: DumpOptions): Promise<SchemaDump> {
   const { connection, schema, signal } = options
-  const snapshot = await openSnapshot(connection, schema, signal)
+  const snapshot = await openSnapshot(connection, schema, signal, options.lockWaitMs)
   try {
     const read = await readWholeSchema(snapshot)
     const estimate = await estimateBytes(snapshot.client, snapshot.schemaOid)

@@ -1,4 +1,8 @@
+import { heldBy, type LockHolder } from '#engine/foundation/connections/lock-holders.ts'
 import { AppError, cancelledError, isCancelled } from '#shared/errors.ts'
+
+/** How long a dump waits for whoever changes the form of a table. */
+export const LOCK_WAIT_MS = 30_000
 
 /** Something in the schema that this engine does not write. */
 export interface UnsupportedObject {
@@ -7,7 +11,8 @@ export interface UnsupportedObject {
   name: string
 }
 
-const PG_DUMP_HINT = 'Nothing was written. Use the pg_dump engine for this site: it handles every kind of object.'
+const PG_DUMP_HINT =
+  'Nothing was written. Choose auto or pg_dump as the dump engine of this site (zbd backup --engine pg_dump for once): pg_dump handles these.'
 
 /** `dump-unsupported`: names every object; `details.objects` has them as data. */
 export function unsupportedError(schema: string, objects: readonly UnsupportedObject[]): AppError {
@@ -40,6 +45,22 @@ export function permissionError(user: string, denials: readonly string[], cause?
 }
 
 /**
+ * `database-locked`: somebody changes a table's form, and kept the backup waiting for too long.
+ * @param doing what was to be read, e.g. `schema "s"`
+ */
+export function lockedError(doing: string, waitMs: number, holders: LockHolder[], cause?: unknown): AppError {
+  return new AppError(
+    'database-locked',
+    `The backup could not read ${doing} within ${waitMs / 1000} s: the lock on a table is ${heldBy(holders)}.`,
+    {
+      hint: 'Somebody is changing the tables right now. Wait until it has ended, or end it on the server (pg_terminate_backend), then run it again.',
+      details: { doing, holders },
+      cause,
+    },
+  )
+}
+
+/**
  * What went wrong while the schema was read, as an AppError: `dump-permission`, `database-locked`, `dump-failed`,
  * `database-lost`, `cancelled`.
  * @param doing what was being read, e.g. `table "s"."t"`
@@ -49,17 +70,7 @@ export function readError(error: unknown, doing: string, user: string, signal?: 
   if (error instanceof AppError) return error
   const { code, message } = errorFacts(error)
   if (code === '42501') return permissionError(user, [message], error)
-  if (code === '55P03') {
-    return new AppError(
-      'database-locked',
-      `Another session holds a lock that kept the backup from reading ${doing}: ${message}.`,
-      {
-        hint: 'Somebody is changing the tables right now. Try again in a while.',
-        details: { doing },
-        cause: error,
-      },
-    )
-  }
+  if (code === '55P03') return lockedError(doing, LOCK_WAIT_MS, [], error)
   // an SQLSTATE has five characters; 57P01..57P03 and class 08 say that the server went away
   if (code && /^[0-9A-Z]{5}$/.test(code) && !/^(57P0|08)/.test(code)) {
     return new AppError('dump-failed', `PostgreSQL reported an error while ${doing} was read: ${message}.`, {

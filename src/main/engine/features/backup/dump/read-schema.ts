@@ -16,7 +16,7 @@ import { unsupportedError } from './errors.ts'
 import { type DumpNode, objectKey } from './node.ts'
 import { orderNodes } from './order.ts'
 import type { Snapshot } from './session.ts'
-import { surveyNotes, surveyUnsupported } from './survey.ts'
+import { surveyNotes, surveyPlaces, surveyUnsupported } from './survey.ts'
 
 /** Everything that is known of the schema before the first byte is written. */
 export interface ReadSchema {
@@ -38,7 +38,7 @@ export interface ReadSchema {
 export async function readWholeSchema(snapshot: Snapshot): Promise<ReadSchema> {
   const unsupported = await surveyUnsupported(snapshot)
   if (unsupported.length > 0) throw unsupportedError(snapshot.schema, unsupported)
-  const notes = await surveyNotes(snapshot)
+  const notes = [...(await surveyNotes(snapshot)), ...(await surveyPlaces(snapshot))]
   // names in messages above are quoted where needed; from here on everywhere, as an SQL script should be
   await snapshot.client.query('SET LOCAL quote_all_identifiers = on')
 

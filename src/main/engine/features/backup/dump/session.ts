@@ -2,7 +2,9 @@ import { createConnection } from 'node:net'
 import type pg from 'pg'
 import { connectPostgres, type PostgresConnection, quoteIdentifier } from '#engine/foundation/connections/postgres.ts'
 import { AppError } from '#shared/errors.ts'
-import { errorCode, permissionError, readError, schemaUnknownError, unsupportedError } from './errors.ts'
+import { errorCode, LOCK_WAIT_MS, readError, unsupportedError } from './errors.ts'
+import { tellingWhoLocks } from './lock-wait.ts'
+import { describeServer, findSchema, refuseUnreadable, type Server } from './server.ts'
 
 /** An open snapshot of one schema: all tables locked against changes of their form, nothing read yet. */
 export interface Snapshot {
@@ -25,7 +27,6 @@ export interface Snapshot {
 /** The versions whose catalogues this engine was written for. */
 const OLDEST = 13
 const NEWEST = 18
-const LOCK_WAIT_MS = 30_000
 const LOCK_ATTEMPTS = 5
 
 /**
@@ -44,8 +45,7 @@ const SETTINGS = `
   SET LOCAL synchronize_seqscans = off;
   SET LOCAL standard_conforming_strings = on;
   SET LOCAL statement_timeout = 0;
-  SET LOCAL idle_in_transaction_session_timeout = 0;
-  SET LOCAL lock_timeout = ${LOCK_WAIT_MS};`
+  SET LOCAL idle_in_transaction_session_timeout = 0;`
 
 /**
  * Connects, locks all tables of the schema with ACCESS SHARE and opens a REPEATABLE READ transaction whose snapshot is
@@ -53,7 +53,12 @@ const SETTINGS = `
  * @throws AppError `schema-unknown`, `dump-permission`, `dump-unsupported` (server version or encoding),
  * `database-locked`, `database-lost`, `cancelled` and those of `connectPostgres`
  */
-export async function openSnapshot(connection: PostgresConnection, schema: string, signal?: AbortSignal): Promise<Snapshot> {
+export async function openSnapshot(
+  connection: PostgresConnection,
+  schema: string,
+  signal?: AbortSignal,
+  lockWaitMs = LOCK_WAIT_MS,
+): Promise<Snapshot> {
   const client = await connectPostgres(connection, signal)
   let open = true
   const cancelBackend = backendCanceller(client, connection)
@@ -76,7 +81,9 @@ export async function openSnapshot(connection: PostgresConnection, schema: strin
     refuseServer(server, schema)
     const schemaOid = await findSchema(client, schema, connection)
     await refuseUnreadable(client, schemaOid, connection.user)
-    await lockTables(client, schema, schemaOid, server.number)
+    await tellingWhoLocks(client, connection, schema, lockWaitMs, () =>
+      lockTables(client, schema, schemaOid, server.number, lockWaitMs),
+    )
     return {
       client,
       schema,
@@ -96,18 +103,7 @@ export async function openSnapshot(connection: PostgresConnection, schema: strin
   }
 }
 
-async function describeServer(client: pg.Client): Promise<{ version: string; number: number; encoding: string }> {
-  const { rows } = await client.query<{ version: string; number: number; encoding: string }>(
-    `SELECT pg_catalog.current_setting('server_version') AS version,
-            pg_catalog.current_setting('server_version_num')::int AS number,
-            pg_catalog.current_setting('server_encoding') AS encoding`,
-  )
-  const row = rows[0]
-  if (!row) throw new AppError('database-lost', 'PostgreSQL did not tell its version.')
-  return row
-}
-
-function refuseServer(server: { version: string; number: number; encoding: string }, schema: string): void {
+function refuseServer(server: Server, schema: string): void {
   const major = Math.floor(server.number / 10_000)
   if (major < OLDEST || major > NEWEST) {
     const name = `${server.version} (this engine knows ${OLDEST} to ${NEWEST})`
@@ -119,43 +115,18 @@ function refuseServer(server: { version: string; number: number; encoding: strin
   }
 }
 
-async function findSchema(client: pg.Client, schema: string, connection: PostgresConnection): Promise<number> {
-  const { rows } = await client.query<{ oid: number; usable: boolean }>(
-    `SELECT oid, pg_catalog.has_schema_privilege(oid, 'USAGE') AS usable FROM pg_catalog.pg_namespace WHERE nspname = $1`,
-    [schema],
-  )
-  const row = rows[0]
-  if (!row) throw schemaUnknownError(schema, connection.database)
-  if (!row.usable) throw permissionError(connection.user, [`permission denied for schema ${schema}`])
-  return row.oid
-}
-
-/** Every table and sequence that may not be read, at once: LOCK TABLE would name only the first. */
-async function refuseUnreadable(client: pg.Client, schemaOid: number, user: string): Promise<void> {
-  const { rows } = await client.query<{ relname: string; kind: string }>(
-    `SELECT relname, CASE relkind WHEN 'S' THEN 'sequence' ELSE 'table' END AS kind
-     FROM pg_catalog.pg_class
-     WHERE relnamespace = $1 AND CASE relkind
-       WHEN 'S' THEN NOT pg_catalog.has_sequence_privilege(oid, 'SELECT')
-       WHEN 'r' THEN NOT pg_catalog.has_table_privilege(oid, 'SELECT')
-       WHEN 'p' THEN NOT pg_catalog.has_table_privilege(oid, 'SELECT')
-       ELSE false END
-     ORDER BY relname`,
-    [schemaOid],
-  )
-  if (rows.length === 0) return
-  throw permissionError(
-    user,
-    rows.map((row) => `permission denied for ${row.kind} ${row.relname}`),
-  )
-}
-
 /**
  * LOCK TABLE takes no snapshot by itself: locks first, then the first query fixes the moment. When a table came or went
  * between listing and locking, it begins anew.
  */
-async function lockTables(client: pg.Client, schema: string, schemaOid: number, serverVersion: number): Promise<void> {
-  const settings = serverVersion >= 170000 ? `${SETTINGS} SET LOCAL transaction_timeout = 0;` : SETTINGS
+async function lockTables(
+  client: pg.Client,
+  schema: string,
+  schemaOid: number,
+  serverVersion: number,
+  lockWaitMs: number,
+): Promise<void> {
+  const settings = `${SETTINGS} SET LOCAL lock_timeout = ${lockWaitMs}; ${serverVersion >= 170000 ? 'SET LOCAL transaction_timeout = 0;' : ''}`
   for (let attempt = 1; ; attempt++) {
     const names = await listTables(client, schemaOid)
     await client.query(`BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ${settings}`)

@@ -1,6 +1,9 @@
 import type { UnsupportedObject } from './errors.ts'
 import type { Snapshot } from './session.ts'
 
+/** A session and the schema that is asked about. */
+export type SchemaSession = Pick<Snapshot, 'client' | 'schemaOid'>
+
 /** Catalogues whose objects this engine writes, or sorts out by kind below. */
 const WRITTEN = ['pg_class', 'pg_type', 'pg_proc', 'pg_constraint', 'pg_default_acl', 'pg_statistic_ext']
 /** Things that hang on tables and types and are written with them. */
@@ -21,7 +24,7 @@ const ELSEWHERE = [
  * Everything in the schema that this engine does not write. It starts from what the catalogues hold, not from a list of
  * what is unwanted: a catalogue or kind that is not known here is reported too.
  */
-export async function surveyUnsupported(snapshot: Snapshot): Promise<UnsupportedObject[]> {
+export async function surveyUnsupported(snapshot: SchemaSession): Promise<UnsupportedObject[]> {
   const found = [
     ...(await otherCatalogues(snapshot)),
     ...(await query(snapshot, RELATIONS)),
@@ -36,13 +39,23 @@ export async function surveyUnsupported(snapshot: Snapshot): Promise<Unsupported
   return [...unique.values()]
 }
 
-async function query(snapshot: Snapshot, text: string, more: unknown[] = []): Promise<UnsupportedObject[]> {
+/**
+ * What `pg_dump -n` leaves out although it belongs to things of the schema: casts, languages, transforms, extensions and
+ * their members.
+ */
+export async function surveyLeftByPgDump(session: SchemaSession): Promise<UnsupportedObject[]> {
+  const ofExtensions = (await surveyUnsupported(session)).filter(({ kind }) => /^(object of )?extension\b/.test(kind))
+  const found = [...(await hangingOn(session)), ...ofExtensions]
+  return [...new Map(found.map((object) => [`${object.kind} ${object.name}`, object])).values()]
+}
+
+async function query(snapshot: SchemaSession, text: string, more: unknown[] = []): Promise<UnsupportedObject[]> {
   const { rows } = await snapshot.client.query<UnsupportedObject>(text, [snapshot.schemaOid, ...more])
   return rows.map((row) => ({ kind: row.kind, name: row.name }))
 }
 
 /** Asks the server itself which of its catalogues have a schema column: operators, text search, what comes in new versions. */
-async function otherCatalogues(snapshot: Snapshot): Promise<UnsupportedObject[]> {
+async function otherCatalogues(snapshot: SchemaSession): Promise<UnsupportedObject[]> {
   const { rows } = await snapshot.client.query<{ catalogue: string; column: string }>(
     `SELECT c.relname AS catalogue, a.attname AS column
      FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
@@ -149,7 +162,7 @@ const LABELS = `
   CROSS JOIN LATERAL pg_catalog.pg_identify_object(l.classoid, l.objoid, l.objsubid) i ORDER BY 1, 2`
 
 /** Casts, transforms, languages and whatever else hangs on objects of the schema without being in a schema itself. */
-async function hangingOn(snapshot: Snapshot): Promise<UnsupportedObject[]> {
+async function hangingOn(snapshot: SchemaSession): Promise<UnsupportedObject[]> {
   return query(
     snapshot,
     `WITH ${OURS}
@@ -171,10 +184,6 @@ const NOTES = `
   SELECT pg_catalog.format('Event trigger %s uses function %s: event triggers belong to the database and are not copied.', e.evtname, p.proname)
   FROM pg_catalog.pg_event_trigger e JOIN pg_catalog.pg_proc p ON p.oid = e.evtfoid WHERE p.pronamespace = $1
   UNION ALL
-  SELECT pg_catalog.format('%s %s lies in tablespace %s: the copy goes to the default one.',
-    CASE WHEN c.relkind = 'i' THEN 'Index' ELSE 'Table' END, c.relname, s.spcname)
-  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_tablespace s ON s.oid = c.reltablespace WHERE c.relnamespace = $1
-  UNION ALL
   SELECT pg_catalog.format('Foreign keys of table %s are switched off (DISABLE TRIGGER ALL): in the copy they are on.', c.relname)
   FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
   WHERE c.relnamespace = $1 AND t.tgisinternal AND t.tgenabled <> 'O' GROUP BY c.relname
@@ -182,8 +191,19 @@ const NOTES = `
   SELECT 'The database holds large objects: they belong to no schema and are not copied.'
   WHERE EXISTS (SELECT FROM pg_catalog.pg_largeobject_metadata)`
 
+const TABLESPACES = `
+  SELECT pg_catalog.format('%s %s lies in tablespace %s: the copy goes to the default one.',
+    CASE WHEN c.relkind = 'i' THEN 'Index' ELSE 'Table' END, c.relname, s.spcname) AS note
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_tablespace s ON s.oid = c.reltablespace WHERE c.relnamespace = $1`
+
+/** What only the built-in engine does not write. */
+export async function surveyPlaces(session: SchemaSession): Promise<string[]> {
+  const { rows } = await session.client.query<{ note: string }>(TABLESPACES, [session.schemaOid])
+  return rows.map((row) => row.note)
+}
+
 /** What stays behind by the nature of a one-schema dump (pg_dump -n leaves it out too), one sentence each. */
-export async function surveyNotes(snapshot: Snapshot): Promise<string[]> {
+export async function surveyNotes(snapshot: SchemaSession): Promise<string[]> {
   const { rows } = await snapshot.client.query<{ note: string }>(NOTES, [snapshot.schemaOid])
   return rows.map((row) => row.note)
 }
