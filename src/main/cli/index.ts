@@ -3,6 +3,7 @@ import { type AppError, toAppError } from '#shared/errors.ts'
 import { makeBackup } from './commands/backup.ts'
 import { decryptFiles } from './commands/decrypt.ts'
 import { runDemo } from './commands/demo.ts'
+import { type DrillOptions, drillBackup } from './commands/drill.ts'
 import { listJobs, showJob } from './commands/jobs.ts'
 import { listBackups } from './commands/list.ts'
 import { generatePassword, setPassword, testPassword } from './commands/password.ts'
@@ -145,13 +146,31 @@ function buildProgram(terminal: Terminal, json: boolean, run: Run): Command {
     .argument('[site]', 'the site; with --folder the name of a backup (default: all)')
     .argument('[name]', 'the name of the backup')
     .option('--folder <folder>', 'a folder with a backup.json')
-    .option('--level <level>', '1: the hash fits; 2: it opens and reads to the end', '2')
+    .option('--level <level>', '1: the hash fits; 2: it opens and reads to the end; 3: it restores', '2')
     .option('--from <repository>', 'vault, server or all (default: vault, else server)')
     .action(
       (first: string | undefined, second: string | undefined, options: { folder?: string; level?: string; from?: string }) =>
         run(program, null, (session) =>
           verifyBackups(session, { ...(first ? { first } : {}), ...(second ? { second } : {}) }, options),
         ),
+    )
+
+  program
+    .command('drill')
+    .description('restore a backup into a scratch database and look at it; exit code 3 when it is not well')
+    .argument('[site]', 'the site; with --folder the name of a backup')
+    .argument('[name]', 'the name of the backup (default: the newest)')
+    .option('--folder <folder>', 'a folder with a backup.json')
+    .option('--from <repository>', 'vault or server (default: vault, else server)')
+    .option('--clean', 'remove the scratch databases that failed drills kept')
+    .action((first: string | undefined, second: string | undefined, options: DrillOptions) =>
+      run(program, null, (session) =>
+        drillBackup(
+          session,
+          [first, second].filter((name) => name !== undefined),
+          options,
+        ),
+      ),
     )
 
   program

@@ -1,6 +1,7 @@
 import type { Proof } from '#shared/model/backup.ts'
 import { type Outcome, wrongUse } from '../exit.ts'
 import type { Session } from '../session.ts'
+import { drillText } from './drill-text.ts'
 import { repositoryOption } from './list.ts'
 
 interface VerifyResult {
@@ -13,8 +14,8 @@ export async function verifyBackups(
   args: { first?: string; second?: string },
   options: { folder?: string; level?: string; from?: string },
 ): Promise<Outcome> {
-  const level = ({ 0: 0, 1: 1, 2: 2 } as const)[options.level as '0' | '1' | '2'] ?? null
-  if (level === null) throw wrongUse(`verify: --level is 1 or 2, not "${options.level}".`)
+  const level = ({ 0: 0, 1: 1, 2: 2, 3: 3 } as const)[options.level as '0' | '1' | '2' | '3'] ?? null
+  if (level === null) throw wrongUse(`verify: --level is 1, 2 or 3, not "${options.level}".`)
   const passwords = await session.sources.passwords()
   const { jobId } =
     options.folder === undefined
@@ -33,7 +34,7 @@ function startForSite(
   session: Session,
   args: { first?: string; second?: string },
   from: string | undefined,
-  level: 0 | 1 | 2,
+  level: 0 | 1 | 2 | 3,
   passwords: string[],
 ) {
   if (args.first === undefined || args.second === undefined)
@@ -68,6 +69,7 @@ function verifyText({ proofs, verdict }: VerifyResult): string {
             `  ${part.part.padEnd(8)} ${level} ${found?.outcome.padEnd(7)} ${found?.reason ?? ''} (${part.file})\n`,
         ),
     ),
+    ...(proof.drill ? [drillText(proof.drill)] : []),
   ])
   const summary = {
     verified: 'Everything verified.',

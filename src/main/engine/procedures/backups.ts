@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { startBackup } from '#engine/features/backup/index.ts'
 import { listBackups, listFolder, overview } from '#engine/features/listing/index.ts'
-import { startVerify, startVerifyFolder } from '#engine/features/proof/index.ts'
+import { clearKeptDrills, startDrill, startVerify, startVerifyFolder } from '#engine/features/proof/index.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
 import { serverBackupFolder } from '#engine/foundation/repository/open.ts'
 import type { Handlers } from '#engine/router.ts'
@@ -20,16 +20,12 @@ export function backupsProcedures(context: EngineContext): Handlers<typeof area>
       if (to === 'server') await confirmServerBackup(context, site)
       return { jobId: startBackup(context, { site, to, databaseOnly, engine, compression }).id }
     },
-    'backups.verify': async ({ level, ...request }) => ({
-      jobId: (await startVerify(context, { ...request, level: level === 3 ? await beingBuilt() : level })).id,
-    }),
-    'backups.drill': beingBuilt,
-    'backups.clearDrills': beingBuilt,
+    'backups.verify': async (request) => ({ jobId: (await startVerify(context, request)).id }),
+    'backups.drill': async (request) => ({ jobId: (await startDrill(context, request)).id }),
+    'backups.clearDrills': async () => ({ removed: await clearKeptDrills(context) }),
     'backups.pin': beingBuilt,
     'backups.remove': beingBuilt,
-    'backups.verifyFolder': async ({ level, ...request }) => ({
-      jobId: (await startVerifyFolder(context, { ...request, level: level === 3 ? await beingBuilt() : level })).id,
-    }),
+    'backups.verifyFolder': async (request) => ({ jobId: (await startVerifyFolder(context, request)).id }),
   }
 }
 

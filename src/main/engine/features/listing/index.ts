@@ -1,3 +1,4 @@
 export { listBackups, listFolder } from './list.ts'
+export { whatFailed, withDrill } from './merge-proofs.ts'
 export { overview } from './overview.ts'
-export { type ProofRecord, recordProof } from './proof-store.ts'
+export { type DrillRecord, forgetKeptFolder, type ProofRecord, readProofs, recordProof } from './proof-store.ts'

@@ -36,7 +36,7 @@ export async function listBackups(
   now: Date = new Date(),
 ): Promise<BackupList> {
   const names: RepositoryName[] = where === 'all' ? (site.server ? ['vault', 'server'] : ['vault']) : [where]
-  const proofs = await readProofs(context, site.name)
+  const { proofs } = await readProofs(context, site.name)
   const scans = new Map<RepositoryName, Scan>()
   for (const name of names) scans.set(name, await scanOrProblem(() => openRepository(context, site, name), name))
   const indexes = {

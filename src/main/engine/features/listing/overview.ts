@@ -6,6 +6,7 @@ import type { Job } from '#shared/model/job.ts'
 import type { SiteView } from '#shared/model/site.ts'
 import { listBackups } from './list.ts'
 import { nightsOf } from './nights.ts'
+import { type DrillRecord, readProofs } from './proof-store.ts'
 import { isCurrent, isUnlisted, judge } from './protection.ts'
 
 /** The jobs of this many weeks tell which nights failed. */
@@ -19,21 +20,32 @@ export async function overview(context: EngineContext, now: Date = new Date()): 
   for (const view of sites) {
     const list = await listBackups(context, view.site)
     const ownJobs = jobs.filter(({ site, kind }) => site === view.site.name && kind === 'backup')
-    statuses.push(siteStatus(view, list, ownJobs, now))
+    const { drills } = await readProofs(context, view.site.name)
+    statuses.push(siteStatus(view, list, ownJobs, now, drills[0] ?? null))
   }
   return statuses
 }
 
-/** @param jobs the site's backup jobs, newest first */
-export function siteStatus(view: SiteView, list: BackupList, jobs: Job[], now: Date): SiteStatus {
+/**
+ * @param jobs the site's backup jobs, newest first
+ * @param drill the newest drill of any of its backups; null: none
+ */
+export function siteStatus(
+  view: SiteView,
+  list: BackupList,
+  jobs: Job[],
+  now: Date,
+  drill: DrillRecord | null = null,
+): SiteStatus {
   const { site, isDemo } = view
-  const good = list.backups.filter(isGood)
+  const whole = list.backups.filter(isWhole)
+  const good = whole.filter(({ proof }) => proof?.verdict !== 'failed')
   const newest = good[0] ?? null
   return {
     site: site.name,
     label: site.label ?? site.name,
     isDemo,
-    ...judge({ good, problems: list.problems, jobs, hasServer: site.server !== undefined, now }),
+    ...judge({ whole, good, problems: list.problems, jobs, hasServer: site.server !== undefined, now }),
     newest: newest && { name: newest.name, timestamp: newest.timestamp, bytes: bytesOf(newest) },
     nights: nightsOf(good, jobs, now),
     sizes: good
@@ -43,18 +55,19 @@ export function siteStatus(view: SiteView, list: BackupList, jobs: Job[], now: D
     copies: { vault: copyState('vault', list, good, now), server: copyState('server', list, good, now) },
     encryption: encryptionOf(good),
     proof: { level: newest?.proof?.level ?? -1, at: newest?.proof?.verifiedAt ?? null },
-    drill: null,
+    drill: drill && describeDrill(drill),
     checkedAt: isoSeconds(now),
   }
 }
 
-/** A backup that could bring the site back: its database is there, no part is missing or empty, and no check found damage. */
-function isGood(backup: BackupEntry): boolean {
-  return (
-    backup.parts.some(({ part }) => part === 'database') &&
-    backup.parts.every(({ size }) => size !== null && size > 0) &&
-    backup.proof?.verdict !== 'failed'
-  )
+/** Its database is there, and no part is missing or empty. When no check found damage either, it can bring the site back. */
+function isWhole({ parts }: BackupEntry): boolean {
+  return parts.some(({ part }) => part === 'database') && parts.every(({ size }) => size !== null && size > 0)
+}
+
+function describeDrill({ name, timestamp, report }: DrillRecord): SiteStatus['drill'] {
+  const { outcome, startedAt, recoverySeconds } = report
+  return { outcome, startedAt, recoverySeconds, name, timestamp }
 }
 
 function bytesOf(backup: BackupEntry): number {

@@ -1,7 +1,8 @@
 import type { SiteStatus } from '#shared/contract/backups.ts'
-import { formatBytes, formatDuration, formatMoment } from '#shared/format.ts'
+import { formatBytes, formatDuration, formatMoment, formatPlural } from '#shared/format.ts'
 import type { BackupEntry, BackupList, RepositoryName } from '#shared/model/backup.ts'
 import type { Job } from '#shared/model/job.ts'
+import { whatFailed } from './merge-proofs.ts'
 
 /** A night and two hours for a slow one. */
 export const FRESH_HOURS = 26
@@ -9,6 +10,8 @@ export const FRESH_HOURS = 26
 export const LOST_HOURS = 50
 
 export interface Facts {
+  /** Backups with all that belongs to them, newest first, those that a check found bad too. */
+  whole: BackupEntry[]
   /** Backups that could bring the site back, newest first. */
   good: BackupEntry[]
   problems: BackupList['problems']
@@ -20,7 +23,8 @@ export interface Facts {
 
 /**
  * Protected: the newest good backup is under 26 h old, was verified to L1 or more, and there are fresh copies in two
- * repositories of which one is off the server. Unprotected: it is over 50 h old, or there is none. Between: ageing.
+ * repositories of which one is off the server. Unprotected: it is over 50 h old, there is none, or a check found the newest
+ * backup bad. Between: ageing.
  * The reason is in full sentences and always there.
  */
 export function judge(facts: Facts): Pick<SiteStatus, 'protection' | 'reason'> {
@@ -30,12 +34,23 @@ export function judge(facts: Facts): Pick<SiteStatus, 'protection' | 'reason'> {
   if (!newest) {
     const unlisted = (['vault', 'server'] as const).filter((name) => isUnlisted(name, problems))
     if (unlisted.length > 0) return { protection: 'unknown', reason: trouble.join(' ') }
-    return { protection: 'unprotected', reason: ['There is no good backup yet.', ...trouble].join(' ') }
+    return {
+      protection: 'unprotected',
+      reason: ['There is no good backup yet.', ...badReasons(facts).reasons, ...trouble].join(' '),
+    }
   }
   const age = ageHours(newest, now)
   const old = `The newest good backup is ${formatDuration(age * 3600)} old (${newest.name}, ${formatMoment(newest.timestamp)}).`
+  const bad = badReasons(facts)
+  if (bad.isNewest) return { protection: 'unprotected', reason: [...bad.reasons, old, ...trouble].join(' ') }
   if (age > LOST_HOURS) return { protection: 'unprotected', reason: [old, ...trouble].join(' ') }
-  const reasons = [...(age >= FRESH_HOURS ? [old] : []), ...proofReason(facts), ...copiesReason(facts), ...trouble]
+  const reasons = [
+    ...(age >= FRESH_HOURS ? [old] : []),
+    ...bad.reasons,
+    ...proofReason(facts),
+    ...copiesReason(facts),
+    ...trouble,
+  ]
   if (reasons.length > 0) return { protection: 'ageing', reason: reasons.join(' ') }
   const size = formatBytes(newest.parts.reduce((sum, part) => sum + (part.size ?? 0), 0))
   return {
@@ -87,4 +102,26 @@ function copiesReason({ good, problems, hasServer, now }: Facts): string[] {
   if (vault && !hasServer) return ['There is a copy in the vault only: the site has no server folder.']
   if (vault) return isUnlisted('server', problems) ? [] : ['There is a copy in the vault only: the server’s backups are older.']
   return isUnlisted('vault', problems) ? [] : ['There is a copy on the server only: nothing as recent is in the vault.']
+}
+
+const BAD_SHOWN = 2
+
+/** What checks found bad. `isNewest`: it is the newest backup, and no other copy of it is known to be well. */
+function badReasons({ whole }: Facts): { isNewest: boolean; reasons: string[] } {
+  const bad = whole.filter(({ proof }) => proof?.verdict === 'failed')
+  const newest = bad.find(({ timestamp }) => timestamp === whole[0]?.timestamp)
+  const isSaved = whole.some(
+    ({ name, timestamp, proof }) => name === newest?.name && timestamp === newest.timestamp && proof?.verdict === 'verified',
+  )
+  const reasons = bad.slice(0, BAD_SHOWN).map(badReason)
+  const rest = bad.length - reasons.length
+  if (rest > 0) reasons.push(`${formatPlural(rest, 'other backup')} failed too.`)
+  return { isNewest: newest !== undefined && !isSaved, reasons }
+}
+
+function badReason({ name, repository, timestamp, proof }: BackupEntry): string {
+  const place = repository === 'server' ? 'on the server' : 'in the vault'
+  const isDrill = proof?.drill?.outcome === 'failed'
+  const what = proof && whatFailed(proof)
+  return `The ${isDrill ? 'drill' : 'verification'} of ${name} of ${formatMoment(timestamp)} ${place} failed${what ? `: ${what}` : ''}.`
 }

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { storedPasswords } from '#engine/features/encryption/index.ts'
-import { listBackups, listFolder, recordProof } from '#engine/features/listing/index.ts'
+import { listBackups, listFolder } from '#engine/features/listing/index.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
 import type { JobContext, JobHandle } from '#engine/foundation/jobs/types.ts'
 import { openFolderRepository } from '#engine/foundation/repository/folder.ts'
@@ -9,10 +9,11 @@ import { openRepository } from '#engine/foundation/repository/open.ts'
 import type { Repository } from '#engine/foundation/repository/types.ts'
 import { AppError } from '#shared/errors.ts'
 import { formatPlural } from '#shared/format.ts'
-import type { BackupEntry, BackupList, LevelResult, PartProof, Proof } from '#shared/model/backup.ts'
-import type { JobItem } from '#shared/model/job.ts'
+import type { BackupEntry, BackupList, Proof } from '#shared/model/backup.ts'
+import type { DrillReport } from '#shared/model/drill.ts'
+import type { Site } from '#shared/model/site.ts'
 import { splitBackupName } from '#shared/rotation.ts'
-import { examineBackup, type VerifyLevel } from './verify.ts'
+import { itemId, lockedReason, type ProofLevel, type ProveRequest, proveBackup, verdictAt } from './prove.ts'
 
 export interface VerifyRequest {
   site: string
@@ -21,7 +22,7 @@ export interface VerifyRequest {
   timestamp?: string
   /** Default: the vault if the backup is there, else the server. */
   from?: 'vault' | 'server' | 'all'
-  level: VerifyLevel
+  level: ProofLevel
   passwords: string[]
 }
 
@@ -29,7 +30,7 @@ export interface VerifyFolderRequest {
   folder: string
   /** Default: every backup of the folder. */
   name?: string
-  level: VerifyLevel
+  level: ProofLevel
   passwords: string[]
 }
 
@@ -58,12 +59,80 @@ export async function startVerify(context: EngineContext, request: VerifyRequest
     kind: 'verify',
     title: `Verifying ${request.name}`,
     site: site.name,
-    holds: [`site:${site.name}`],
+    holds: [holdOf(site.name, request.level)],
     run: (job) =>
-      verifyAll(context, job, { site: site.name, entries, level: request.level, passwords }, ({ repository }) =>
+      proveAll(context, job, { site: siteOf(site), entries, level: request.level, passwords }, ({ repository }) =>
         openRepository(context, site, repository === 'server' ? 'server' : 'vault'),
       ),
   })
+}
+
+export interface DrillJobRequest {
+  site: string
+  /** Default: the newest backup that has a database. */
+  name?: string
+  /** ISO UTC; only the backup of that moment. */
+  timestamp?: string
+  /** Default: the vault if the backup is there, else the server. */
+  from?: 'vault' | 'server'
+  passwords: string[]
+}
+
+/** What a drill found. A backup that is not well does not fail the job: it found what it was asked for. */
+export interface DrillResult {
+  repository: BackupEntry['repository']
+  name: string
+  timestamp: string
+  report: DrillReport
+  proof: Proof
+}
+
+/**
+ * Verifies a backup of a site to its end, restores it into a scratch database and looks at it, as a job.
+ * @throws AppError `unknown-site`, `unknown-backup`, `secrets-locked`, or why the repository can't be listed; the job:
+ * `password-needed`, `not-drilled`, and those of `drillBackup`
+ */
+export async function startDrill(context: EngineContext, request: DrillJobRequest): Promise<JobHandle<DrillResult>> {
+  const site = await context.sites.get(request.site)
+  const list = await listBackups(context, site, request.from ?? 'all')
+  const found = list.backups.filter(
+    ({ name, timestamp, is_database_present }) =>
+      (request.name === undefined ? is_database_present : name === request.name) &&
+      (request.timestamp === undefined || isSameMoment(timestamp, request.timestamp)),
+  )
+  const named = request.name === undefined ? found.slice(0, 1) : found
+  const entry = named.find(({ repository }) => repository === 'vault') ?? named[0]
+  if (!entry) throw unknownBackup(request.name ?? null, list.problems)
+  const passwords = await passwordsFor([entry], request.passwords, () => storedPasswords(context, site.name))
+  return context.jobs.start({
+    kind: 'drill',
+    title: `Drilling ${entry.name}`,
+    site: site.name,
+    holds: [holdOf(site.name, 3)],
+    run: async (job) => {
+      const repository = await openRepository(context, site, entry.repository === 'server' ? 'server' : 'vault')
+      const proof = await proveBackup(context, job, { site: siteOf(site), entry, repository, level: 3, passwords })
+      if (proof.drill === null) throw notDrilled(entry.name, lockedReason(proof) ?? 'it could not be read')
+      return { repository: entry.repository, name: entry.name, timestamp: entry.timestamp, report: proof.drill, proof }
+    },
+  })
+}
+
+function notDrilled(name: string, reason: string): AppError {
+  const needsPassword = reason.includes('password')
+  return new AppError(needsPassword ? 'password-needed' : 'not-drilled', `${name} was not drilled: ${reason}.`, {
+    hint: needsPassword ? 'Give the password that the site had when this backup was made.' : 'Run it again.',
+    details: { name, reason },
+  })
+}
+
+/** A drill takes long and reads only: a backup need not wait for it. Two of the same site take turns. */
+function holdOf(site: string, level: ProofLevel): string {
+  return level === 3 ? `drill:${site}` : `site:${site}`
+}
+
+function siteOf({ name, database }: Site): NonNullable<ProveRequest['site']> {
+  return { name, schema: database.schema }
 }
 
 /**
@@ -87,7 +156,7 @@ export async function startVerifyFolder(context: EngineContext, request: VerifyF
     title: request.name === undefined ? `Verifying ${formatPlural(entries.length, 'backup')}` : `Verifying ${request.name}`,
     holds: [`file:${folder}`],
     run: (job) =>
-      verifyAll(context, job, { site: null, entries, level: request.level, passwords }, async () =>
+      proveAll(context, job, { site: null, entries, level: request.level, passwords }, async () =>
         openFolderRepository({ folder, owner: 'server' }),
       ),
   })
@@ -95,20 +164,18 @@ export async function startVerifyFolder(context: EngineContext, request: VerifyF
 
 interface Work {
   /** null: a folder, whose proofs are not kept. */
-  site: string | null
+  site: ProveRequest['site']
   entries: BackupEntry[]
-  level: VerifyLevel
+  level: ProofLevel
   passwords: string[]
 }
 
-async function verifyAll(
+async function proveAll(
   context: EngineContext,
   job: JobContext,
   { site, entries, level, passwords }: Work,
   open: (entry: BackupEntry) => Promise<Repository>,
 ): Promise<VerifyResult> {
-  const total = entries.reduce((sum, { parts }) => sum + parts.reduce((bytes, { size }) => bytes + (size ?? 0), 0), 0)
-  job.phase('Verifying', level === 0 ? null : total, 'bytes')
   for (const entry of entries) {
     for (const { file, size } of entry.parts) {
       job.item(itemId(entry, file), { name: file, state: 'waiting', detail: '', done: 0, total: size })
@@ -116,64 +183,10 @@ async function verifyAll(
   }
   const proofs: VerifyResult['proofs'] = []
   for (const entry of entries) {
-    const repository = await open(entry)
-    const done = new Map<string, number>()
-    const { proof, files } = await examineBackup({
-      repository,
-      entry,
-      level,
-      passwords,
-      workers: context.workers,
-      signal: job.signal,
-      onProgress: (file, bytes) => {
-        job.advance(bytes)
-        const amount = (done.get(file) ?? 0) + bytes
-        done.set(file, amount)
-        job.item(itemId(entry, file), { state: 'running', done: amount })
-      },
-      onPart: (part) => job.item(itemId(entry, part.file), describePart(part, level)),
-    })
-    job.log(`${entry.name} in ${repository.place}: ${describeVerdict(proof)}`)
+    const proof = await proveBackup(context, job, { site, entry, repository: await open(entry), level, passwords })
     proofs.push({ repository: entry.repository, name: entry.name, timestamp: entry.timestamp, proof })
-    if (site === null || entry.repository === 'folder') continue
-    const { repository: place, name, timestamp } = entry
-    await recordProof(context, site, { repository: place, name, timestamp, files, proof })
-    context.emit({ type: 'backups-changed', site })
   }
-  return { proofs, verdict: overall(proofs.map(({ proof }) => proof.verdict)) }
-}
-
-function itemId({ repository, name }: BackupEntry, file: string): string {
-  return `${repository}/${name}/${file}`
-}
-
-/** An item's outcome: the worst finding up to the level that was asked for. */
-function describePart({ part, file, levels }: PartProof, level: VerifyLevel): Partial<Omit<JobItem, 'id'>> {
-  const results = [levels.L0, levels.L1, levels.L2].slice(0, level + 1)
-  const worst =
-    results.find((result) => result?.outcome === 'failed') ??
-    [...results].reverse().find((result) => result?.outcome === 'unknown') ??
-    results[level]
-  const isWell = results[level]?.outcome === 'passed' && worst?.outcome !== 'failed'
-  const needsPassword = worst?.outcome === 'unknown' && worst.reason.includes('password')
-  return {
-    state: isWell ? 'done' : needsPassword ? 'needs-password' : 'failed',
-    detail: isWell ? (results[level]?.reason ?? '') : (worst?.reason ?? ''),
-    facts: { part, file, levels },
-  }
-}
-
-function describeVerdict(proof: Proof): string {
-  if (proof.verdict === 'verified') return `verified to level ${proof.level}.`
-  if (proof.parts.length === 0) return 'it has no parts to verify.'
-  const findings = proof.parts.flatMap(({ file, levels }) =>
-    Object.entries(levels).flatMap(([level, result]) => describeLevel(file, level, result)),
-  )
-  return `${proof.verdict === 'failed' ? 'failed' : 'not verified'}. ${findings.join(' ')}`
-}
-
-function describeLevel(file: string, level: string, result: LevelResult | null): string[] {
-  return result && result.outcome !== 'passed' ? [`${file}: ${level} ${result.outcome}: ${result.reason}.`] : []
+  return { proofs, verdict: overall(proofs.map(({ proof }) => verdictAt(proof, level))) }
 }
 
 function overall(verdicts: Proof['verdict'][]): Proof['verdict'] {
