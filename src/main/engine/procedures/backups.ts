@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { startBackup } from '#engine/features/backup/index.ts'
+import { type RemoveRequest, startBackup, startPin, startRemove } from '#engine/features/backup/index.ts'
 import { listBackups, listFolder, overview } from '#engine/features/listing/index.ts'
 import { clearKeptDrills, startDrill, startVerify, startVerifyFolder } from '#engine/features/proof/index.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
@@ -7,7 +7,8 @@ import { serverBackupFolder } from '#engine/foundation/repository/open.ts'
 import type { Handlers } from '#engine/router.ts'
 import type { backups as area } from '#shared/contract/backups.ts'
 import { AppError } from '#shared/errors.ts'
-import { beingBuilt } from './being-built.ts'
+import { formatBytes, formatMomentLong, formatPlural } from '#shared/format.ts'
+import { keptKindOf } from '#shared/rotation.ts'
 
 export function backupsProcedures(context: EngineContext): Handlers<typeof area> {
   return {
@@ -23,8 +24,14 @@ export function backupsProcedures(context: EngineContext): Handlers<typeof area>
     'backups.verify': async (request) => ({ jobId: (await startVerify(context, request)).id }),
     'backups.drill': async (request) => ({ jobId: (await startDrill(context, request)).id }),
     'backups.clearDrills': async () => ({ removed: await clearKeptDrills(context) }),
-    'backups.pin': beingBuilt,
-    'backups.remove': beingBuilt,
+    'backups.pin': async ({ site, name, timestamp, from }) => {
+      await context.sites.get(site)
+      const request = { site, name, ...(timestamp === undefined ? {} : { timestamp }), ...(from === undefined ? {} : { from }) }
+      return { jobId: startPin(context, request).id }
+    },
+    'backups.remove': async (request) => ({
+      jobId: (await confirmRemoval(context, request)) ? startRemove(context, request).id : null,
+    }),
     'backups.verifyFolder': async (request) => ({ jobId: (await startVerifyFolder(context, request)).id }),
   }
 }
@@ -54,4 +61,38 @@ async function confirmServerBackup(context: EngineContext, name: string): Promis
       hint: 'A backup into the vault needs no confirmation.',
     })
   }
+}
+
+/** @throws AppError `not-removable`: a backup of the rotation, which nobody needs to be asked about */
+async function confirmRemoval(context: EngineContext, { site: siteName, name, timestamp }: RemoveRequest): Promise<boolean> {
+  const site = await context.sites.get(siteName)
+  const kind = keptKindOf(siteName, name)
+  const list = await listBackups(context, site, 'vault')
+  const backup = list.backups.find((candidate) => candidate.name === name && candidate.timestamp === timestamp)
+  if (kind === null || !backup) {
+    throw new AppError(
+      'not-removable',
+      `There is no safety or pinned backup of that name and time in the vault. Nothing was removed.`,
+      {
+        hint: 'The rotation replaces its own backups; those of a server are the server’s.',
+        details: { site: siteName, name },
+      },
+    )
+  }
+  const id = randomUUID()
+  const bytes = backup.parts.reduce((sum, { size }) => sum + (size ?? 0), 0)
+  return context.confirm({
+    id,
+    title: 'Delete a backup',
+    question: `Delete ${name} of ${siteName} from the vault?`,
+    text: `The ${kind} backup of ${formatMomentLong(timestamp)} goes for good.`,
+    facts: [
+      { label: 'Deleted', text: `${formatPlural(backup.parts.length, 'file')}, ${formatBytes(bytes)}.` },
+      { label: 'Stays', text: 'The live site, the rotation’s backups and all copies elsewhere.' },
+      { label: 'Way back', text: 'None.' },
+    ],
+    typedName: siteName,
+    action: `Delete from ${siteName}`,
+    planLabel: `Plan ${id.slice(0, 4).toUpperCase()}-${id.slice(4, 8).toUpperCase()}, valid once`,
+  })
 }

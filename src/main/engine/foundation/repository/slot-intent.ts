@@ -19,8 +19,8 @@ const intentSchema = z.strictObject({
   id: z.string().max(64),
   owner: z.enum(['home', 'server']),
   name: z.string().max(200),
-  /** What the index shall say. */
-  entry: entrySchema,
+  /** What the index shall say; null: the entry goes, and with it the files that only it named. */
+  entry: entrySchema.nullable(),
   /** What the index said before; null: the slot was empty. */
   oldEntry: entrySchema.nullable(),
   parts: z
@@ -107,8 +107,9 @@ export async function rollForward(folder: string, intent: SlotIntent, onStep: On
   await onStep('index')
   const enter = (index: BackupIndex) => {
     const present = index.get(intent.name)
-    if (present && present.timestamp > intent.entry.timestamp) return
-    index.set(intent.name, mergeEntry(present, intent.entry))
+    if (isOutrun(intent, present)) return
+    if (intent.entry) index.set(intent.name, mergeEntry(present, intent.entry))
+    else index.delete(intent.name)
   }
   await updateIndexFile(folder, intent.owner, enter, intent.id)
   await onStep('old files')
@@ -116,6 +117,11 @@ export async function rollForward(folder: string, intent: SlotIntent, onStep: On
   await onStep('record')
   await rm(join(folder, intentName(intent.name, intent.id)), { force: true })
   await syncFolder(folder)
+}
+
+/** Whether the slot has got a newer backup meanwhile, which must be left alone. */
+export function isOutrun(intent: SlotIntent, present: IndexEntry | undefined): boolean {
+  return present !== undefined && present.timestamp > (intent.entry ?? intent.oldEntry ?? present).timestamp
 }
 
 /** The new entry, with the keys of the old one that we do not know. */

@@ -9,7 +9,16 @@ import { PART_FIELDS, PART_KINDS } from './backup-index.ts'
 import type { FolderRepository } from './folder.ts'
 import { readIndexFile } from './index-file.ts'
 import { isPlainName, parseWorkName, partFileName, partName, showName } from './names.ts'
-import { type OnStep, partsFit, readIntent, rollBack, rollForward, type SlotIntent, writeIntent } from './slot-intent.ts'
+import {
+  isOutrun,
+  type OnStep,
+  partsFit,
+  readIntent,
+  rollBack,
+  rollForward,
+  type SlotIntent,
+  writeIntent,
+} from './slot-intent.ts'
 import type { BackupIndex, IndexEntry } from './types.ts'
 
 /** One finished file of a slot. It lies in the repository's folder as `partName(partFileName(kind, name, isEncrypted), jobId)`. */
@@ -126,8 +135,7 @@ export async function recoverSlots(folder: string, options: RecoveryOptions = {}
     const intent = await readIntent(folder, work.file)
     // meanwhile the slot may have got a newer backup, whose files must not be overwritten
     const present = (await readIndexFile(folder)).document.entries.get(work.base)
-    const isOutrun = intent !== null && present !== undefined && present.timestamp > intent.entry.timestamp
-    if (intent && !isOutrun && (await partsFit(folder, intent))) {
+    if (intent && !isOutrun(intent, present) && (await partsFit(folder, intent))) {
       await rollForward(folder, intent)
       recovered.finished.push(intent.name)
     } else if (intent) {

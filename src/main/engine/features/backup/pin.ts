@@ -1,0 +1,189 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { storedPasswords } from '#engine/features/encryption/index.ts'
+import type { EngineContext } from '#engine/foundation/context.ts'
+import type { JobContext, JobHandle } from '#engine/foundation/jobs/types.ts'
+import { isNamed, PART_FIELDS, PART_KINDS, unsafeFiles } from '#engine/foundation/repository/backup-index.ts'
+import type { FolderRepository } from '#engine/foundation/repository/folder.ts'
+import { partFileName, partName, showName } from '#engine/foundation/repository/names.ts'
+import { openRepository } from '#engine/foundation/repository/open.ts'
+import { type SlotPart, writeSlot } from '#engine/foundation/repository/slot-writer.ts'
+import type { IndexEntry } from '#engine/foundation/repository/types.ts'
+import { AppError } from '#shared/errors.ts'
+import { formatBytes } from '#shared/format.ts'
+import type { RepositoryName } from '#shared/model/backup.ts'
+import type { Site } from '#shared/model/site.ts'
+import { keptKindOf, keptName } from '#shared/rotation.ts'
+import { requireFreeSpace } from './free-space.ts'
+import { checkKeptPart, keepPart, type SourcePart } from './pin-parts.ts'
+
+export interface PinRequest {
+  site: string
+  name: string
+  /** ISO UTC; only the backup of that moment. */
+  timestamp?: string
+  /** Default: the vault if the backup is there, else the server. */
+  from?: RepositoryName
+}
+
+export interface PinResult {
+  /** `SITE-pinned-YYYYMMDDHHMMSS`, in the vault. */
+  name: string
+  from: RepositoryName
+  /** It was pinned before. */
+  already: boolean
+  /** Bytes that it takes on the disk beside what was there. */
+  bytes: number
+}
+
+interface Source {
+  from: RepositoryName
+  repository: FolderRepository
+  entry: IndexEntry
+}
+
+/**
+ * Keeps a backup in the vault under a name outside of the rotation, with its own timestamp, as a job. Where the disk
+ * has hard links, one that is in the vault takes no space while its slot holds it.
+ *
+ * The job fails with AppError `unknown-backup`, `backup-incomplete`, `part-differs`, `pin-taken`, `disk-full` and those
+ * of the repositories; the vault is then as it was.
+ */
+export function startPin(context: EngineContext, request: PinRequest): JobHandle<PinResult> {
+  return context.jobs.start({
+    kind: 'pin',
+    title: `Pinning ${request.name}`,
+    site: request.site,
+    holds: [`site:${request.site}`],
+    run: (job) => pin(context, job, request),
+  })
+}
+
+async function pin(context: EngineContext, job: JobContext, request: PinRequest): Promise<PinResult> {
+  const site = await context.sites.get(request.site)
+  job.phase('Looking for the backup', null, 'files')
+  const { from, repository, entry } = await findSource(context, site, request)
+  const name = keptName(site.name, 'pinned', new Date(entry.timestamp * 1000))
+  if (keptKindOf(site.name, request.name) === 'pinned') return { name: request.name, from, already: true, bytes: 0 }
+  const vault = await openRepository(context, site, 'vault')
+  const lease = await vault.lease(job.signal)
+  const made: string[] = []
+  try {
+    const parts = await sourceParts(repository, request.name, entry)
+    const present = (await vault.readIndex()).get(name)
+    if (present) {
+      await assertSame(vault, name, present, parts)
+      job.log(`${request.name} is pinned already, as ${name}.`)
+      return { name, from, already: true, bytes: 0 }
+    }
+    const total = parts.reduce((sum, { facts }) => sum + facts.size, 0)
+    if (from !== 'vault') await requireFreeSpace(vault.folder, total)
+    job.phase('Keeping its parts', total, 'bytes')
+    const passwords = parts.some(({ facts }) => facts.name.endsWith('.enc')) ? await knownPasswords(context, site, job) : []
+    const isEncrypted = parts.every(({ facts }) => facts.name.endsWith('.enc'))
+    const kept: SlotPart[] = []
+    let bytes = 0
+    for (const part of parts) {
+      const finalName = partFileName(part.kind, name, isEncrypted)
+      const path = join(vault.folder, partName(finalName, job.id))
+      made.push(path)
+      job.item(part.kind, { name: finalName, state: 'running', total: part.facts.size })
+      const onBytes = (amount: number) => job.advance(amount)
+      const { sha256, isLink } = await keepPart(repository, vault, part, {
+        finalName,
+        jobId: job.id,
+        signal: job.signal,
+        onBytes,
+      })
+      const doubt = await checkKeptPart(path, part, sha256, { passwords, workers: context.workers, signal: job.signal })
+      if (doubt !== null) job.log(`${doubt}.`)
+      if (!isLink) bytes += part.facts.size
+      job.item(part.kind, { state: 'done', done: part.facts.size, detail: isLink ? 'the same file as in its slot' : 'a copy' })
+      kept.push({ kind: part.kind, sha256, size: part.facts.size })
+    }
+    job.signal.throwIfAborted()
+    await assertUnchanged(repository, request.name, entry)
+    await writeSlot(vault, { jobId: job.id, name, timestamp: entry.timestamp, parts: kept, isEncrypted })
+    context.emit({ type: 'backups-changed', site: site.name })
+    job.log(`Pinned ${request.name} of the ${from} as ${name}: ${formatBytes(bytes)} more on the disk.`)
+    return { name, from, already: false, bytes }
+  } catch (error) {
+    // a slot that can only go forward still needs its files: the next start finishes it
+    const isPending = error instanceof AppError && error.code === 'slot-index-pending'
+    if (!isPending) for (const path of made) await rm(path, { force: true })
+    throw error
+  } finally {
+    await lease.release()
+  }
+}
+
+/** @throws AppError `unknown-backup`, or why a repository can't be read */
+async function findSource(context: EngineContext, site: Site, request: PinRequest): Promise<Source> {
+  const places: RepositoryName[] = request.from ? [request.from] : site.server ? ['vault', 'server'] : ['vault']
+  const seconds = request.timestamp === undefined ? null : Math.floor(Date.parse(request.timestamp) / 1000)
+  for (const from of places) {
+    const repository = await openRepository(context, site, from)
+    const entry = (await repository.readIndex()).get(request.name)
+    if (entry && (seconds === null || entry.timestamp === seconds)) return { from, repository, entry }
+  }
+  throw new AppError(
+    'unknown-backup',
+    `There is no backup ${showName(request.name)} of ${site.name} ${places.map((place) => (place === 'vault' ? 'in the vault' : 'on the server')).join(' or ')}. Nothing was pinned.`,
+    {
+      hint: 'See the list of backups. Its slot may hold a newer one by now.',
+      details: { site: site.name, name: request.name.slice(0, 200) },
+    },
+  )
+}
+
+/** @throws AppError `backup-incomplete` */
+async function sourceParts(repository: FolderRepository, name: string, entry: IndexEntry): Promise<SourcePart[]> {
+  const incomplete = (why: string) =>
+    new AppError('backup-incomplete', `${showName(name)} can’t be pinned: ${why}. Nothing was changed.`, {
+      hint: 'Verify it, or pin its copy in another place.',
+      details: { name },
+    })
+  if (unsafeFiles(name, entry).length > 0) throw incomplete('its entry in the index names files of something else')
+  const parts: SourcePart[] = []
+  for (const kind of PART_KINDS) {
+    const { file: fileField, hash: hashField } = PART_FIELDS[kind]
+    const file: unknown = entry[fileField]
+    if (!isNamed(file)) continue
+    const facts = await repository.stat(String(file))
+    if (!facts || facts.size === 0) throw incomplete(`${showName(file)} is missing or empty`)
+    const hash: unknown = entry[hashField]
+    parts.push({ kind, facts, hash: typeof hash === 'string' && hash !== '' ? hash.toLowerCase() : null })
+  }
+  if (parts.length === 0) throw incomplete('it has no parts')
+  const encrypted = parts.filter(({ facts }) => facts.name.endsWith('.enc')).length
+  if (encrypted > 0 && encrypted < parts.length) throw incomplete('some of its parts are encrypted and some are not')
+  return parts
+}
+
+/** Two backups can't be of the same second and size and differ, but nobody is told "pinned" of another backup. */
+async function assertSame(vault: FolderRepository, name: string, present: IndexEntry, parts: SourcePart[]): Promise<void> {
+  const pinned = await sourceParts(vault, name, present)
+  const sizes = (list: SourcePart[]) => list.map(({ kind, facts }) => `${kind} ${facts.size}`).join()
+  if (sizes(pinned) === sizes(parts)) return
+  throw new AppError('pin-taken', `${name} is another backup of the same second. It was left as it is.`, {
+    hint: 'Delete that pinned backup first if this one is to be kept instead.',
+    details: { name },
+  })
+}
+
+/** The server may have written the slot anew while its files were copied. */
+async function assertUnchanged(repository: FolderRepository, name: string, entry: IndexEntry): Promise<void> {
+  if ((await repository.readIndex()).get(name)?.timestamp === entry.timestamp) return
+  throw new AppError('changed-while-reading', `${showName(name)} was replaced while it was copied. Nothing was pinned.`, {
+    hint: 'Its slot holds a newer backup now: look at the list again.',
+    details: { name },
+  })
+}
+
+/** Only to check what servers hashed before they encrypted it: without them it is kept as it is. */
+async function knownPasswords(context: EngineContext, site: Site, job: JobContext): Promise<string[]> {
+  return storedPasswords(context, site.name).catch((error: Error) => {
+    job.log(`Encrypted parts may not be checked: ${error.message}`)
+    return []
+  })
+}
