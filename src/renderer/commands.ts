@@ -1,8 +1,10 @@
+import type { ProcedureOutput } from '#shared/contract/index.ts'
 import type { Site } from '#shared/model/site.ts'
 import { backUp } from './lib/back-up.ts'
 import { chooseAndDecrypt } from './lib/decrypt-start.ts'
 import { isTyping } from './lib/typing.ts'
-import { checkNow } from './queries.ts'
+import { runMissed } from './lib/use-nights.ts'
+import { checkNow, queryClient } from './queries.ts'
 import { usePageCommands } from './stores/page-commands.ts'
 import { navigate, type Route, type SitePage, siteOf, useUi } from './stores/ui.ts'
 
@@ -39,6 +41,13 @@ export function commandsFor(route: Route, sites: readonly Site[]): Command[] {
       group: 'Actions',
       run: () => backUp(chosen, 'vault'),
     })
+    if (isMissed(chosen))
+      list.push({
+        id: 'run-missed',
+        title: `Run the missed backup of ${chosen} now`,
+        group: 'Actions',
+        run: () => void runMissed(chosen),
+      })
     for (const { tab, label, key } of SITE_PAGES)
       list.push(go(`page-${tab}`, `${chosen} · ${label}`, { page: 'site', site: chosen, tab }, `G ${key}`))
   }
@@ -61,6 +70,11 @@ export function commandsFor(route: Route, sites: readonly Site[]): Command[] {
     list.push(index < 9 ? { ...command, keys: `Mod+${index + 1}` } : command)
   })
   return list
+}
+
+function isMissed(site: string): boolean {
+  const { sites = [] } = queryClient.getQueryData<ProcedureOutput<'schedule.list'>>(['schedule']) ?? {}
+  return sites.some((state) => state.site === site && state.missed !== null && state.runningJob === null)
 }
 
 const BY_KEY: Record<string, string> = { '0': 'sites', b: 'backup', d: 'decrypt', j: 'jobs', ',': 'preferences' }

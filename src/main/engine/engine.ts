@@ -48,6 +48,11 @@ function start(homePath: string, version: string, shellPort: MessagePort): Promi
       (text) => shell.send({ type: 'nights', text }),
       (error) => context.log.warn('the nights could not be told to the shell', { error }),
     )
+  const tellSites = ({ context }: Engine) =>
+    context.sites.list().then(
+      ({ sites }) => shell.send({ type: 'sites', names: sites.map(({ site }) => site.name) }),
+      (error) => context.log.warn('the sites could not be told to the shell', { error }),
+    )
   const starting: Promise<Engine> = createEngine({
     homePath,
     program: 'window',
@@ -57,6 +62,7 @@ function start(homePath: string, version: string, shellPort: MessagePort): Promi
     emit(event) {
       if (event.type === 'preferences-changed') starting.then(tellPreferences, () => {})
       if (event.type === 'schedule-changed' || event.type === 'sites-changed') starting.then(tellNights, () => {})
+      if (event.type === 'sites-changed') starting.then(tellSites, () => {})
       for (const port of windows) port.postMessage({ event } satisfies FromEngineMessage)
     },
   })
@@ -68,7 +74,7 @@ function start(homePath: string, version: string, shellPort: MessagePort): Promi
         shell.send({ type: 'stopped' })
       })
       shell.send({ type: 'ready' })
-      return Promise.all([tellPreferences(started), tellNights(started)])
+      return Promise.all([tellPreferences(started), tellNights(started), tellSites(started)])
     },
     (error) => {
       // nothing can be logged without a home folder: the shell shows what standard error says

@@ -26,6 +26,7 @@ export interface EngineProcessOptions {
   keyringAvailable(): boolean
   confirm(confirmation: Confirmation): Promise<boolean>
   onTheme(theme: Theme): void
+  onSites(names: string[]): void
   onStarted(): void
   onGone(): void
   onHopeless(lastWords: string): void
@@ -82,6 +83,8 @@ export function createEngineProcess(options: EngineProcessOptions): EngineProces
       send(answerKeyring(message))
     } else if (message.type === 'theme') {
       options.onTheme(message.theme)
+    } else if (message.type === 'sites') {
+      options.onSites(message.names)
     } else if (message.type === 'stopped') {
       stopping?.()
     }

@@ -4,12 +4,19 @@ import type { WindowCommand } from '#shared/contract/bridge.ts'
 /**
  * The native menu. Its items run the window's own commands by id. The page handles the keys itself, so that one
  * place decides what a key does; here they are shown only.
+ * @param sites their names; the menu is made anew when they change
  */
-export function installMenu(send: (command: WindowCommand) => void): void {
+export function installMenu(send: (command: WindowCommand) => void, sites: readonly string[]): void {
   const item = (label: string, command: string, accelerator?: string): MenuItemConstructorOptions => ({
     label,
     click: () => send({ command }),
     ...(accelerator ? { accelerator, registerAccelerator: false } : {}),
+  })
+  const letter = (label: string, command: string, key: string) => item(`${label} (${key})`, command)
+  const site = (name: string, index: number): MenuItemConstructorOptions => ({
+    label: name,
+    click: () => send({ command: 'site', site: name }),
+    ...(index < 9 ? { accelerator: `CmdOrCtrl+${index + 1}`, registerAccelerator: false } : {}),
   })
   const page = (label: string, tab: string, key: string) => item(`${label} (G ${key})`, `page-${tab}`)
   const isMac = process.platform === 'darwin'
@@ -37,6 +44,20 @@ export function installMenu(send: (command: WindowCommand) => void): void {
         page('Backups', 'backups', 'B'),
         page('Jobs', 'jobs', 'J'),
         page('Settings', 'settings', 'T'),
+        ...(sites.length > 0 ? [{ type: 'separator' } satisfies MenuItemConstructorOptions, ...sites.map(site)] : []),
+      ],
+    },
+    {
+      label: '&Backup',
+      submenu: [
+        letter('Restore…', 'backup-restore', 'R'),
+        letter('Drill', 'backup-drill', 'D'),
+        letter('Verify all copies', 'backup-verify', 'V'),
+        letter('Pin', 'backup-pin', 'P'),
+        letter('Delete…', 'backup-delete', 'Del'),
+        { type: 'separator' },
+        item('Coming nights', 'coming-nights'),
+        item('Run the missed night now', 'run-missed'),
       ],
     },
     {

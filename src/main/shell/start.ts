@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { app, dialog, nativeTheme } from 'electron'
 import { defaultHomePath } from '#engine/foundation/home.ts'
+import type { WindowCommand } from '#shared/contract/bridge.ts'
 import { createConfirmations } from './confirmation.ts'
 import { handleDialogs } from './dialogs.ts'
 import { createEngineProcess } from './engine-process.ts'
@@ -32,6 +33,7 @@ export function startShell(): void {
 function open(home: string): void {
   let window: MainWindow | null = null
   applyTheme(rememberedTheme(home))
+  const send = (command: WindowCommand) => window?.send(command)
   const confirmations = createConfirmations(() => window?.browserWindow ?? null)
   const engine = createEngineProcess({
     home,
@@ -39,6 +41,7 @@ function open(home: string): void {
     keyringAvailable,
     confirm: confirmations.ask,
     onTheme: applyTheme,
+    onSites: (names) => installMenu(send, names),
     onStarted: () => window?.connect(engine),
     onGone: () => {
       confirmations.cancelAll()
@@ -63,7 +66,7 @@ function open(home: string): void {
   }
   serveApp()
   handleDialogs(() => window?.browserWindow ?? null)
-  installMenu((command) => window?.send(command))
+  installMenu(send, [])
   nativeTheme.on('updated', () => window?.paintBackground())
   show()
 

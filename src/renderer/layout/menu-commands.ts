@@ -10,19 +10,29 @@ export function useMenuCommands(): void {
   useEffect(
     () =>
       desk.onCommand(({ command, site }) => {
-        const { route, setPalette } = useUi.getState()
-        if (command === 'palette') setPalette(true)
+        if (command === 'palette') useUi.getState().setPalette(true)
         else if (command === 'site' && site !== undefined) navigate({ page: 'site', site, tab: 'overview' })
-        else {
-          const sites = queryClient.getQueryData<ProcedureOutput<'sites.list'>>(['sites'])?.sites ?? []
-          commandsFor(
-            route,
-            sites.map((view) => view.site),
-          )
-            .find(({ id }) => id === command)
-            ?.run()
-        }
+        else run(command)
       }),
     [],
   )
+}
+
+/** The menu does not know what is chosen in the page: it says so where a command has nothing to work on. */
+function run(id: string): void {
+  const { route, toast } = useUi.getState()
+  const sites = queryClient.getQueryData<ProcedureOutput<'sites.list'>>(['sites'])?.sites ?? []
+  const command = commandsFor(
+    route,
+    sites.map((view) => view.site),
+  ).find((candidate) => candidate.id === id)
+  if (command) command.run()
+  else toast({ tone: 'bad', text: whyNot(id) })
+}
+
+function whyNot(id: string): string {
+  if (id === 'run-missed') return 'No night of the chosen site is missed.'
+  if (id === 'backup-pin' || id === 'backup-delete')
+    return 'This is not for the chosen backup: one of the rotation is pinned, a pinned or safety backup is deleted.'
+  return /^(?:backup-|coming-nights)/.test(id) ? 'Choose a backup on a site’s Backups page first.' : 'Choose a site first.'
 }

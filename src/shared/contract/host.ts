@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { confirmationSchema } from '../model/plan.ts'
+import { siteNameSchema } from '../model/site.ts'
 import { preferencesSchema } from './settings.ts'
 
 /** Shell → engine, over the utility process's own channel. Ports travel beside the message. */
@@ -20,6 +21,8 @@ export const fromEnginePrivateSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('theme'), theme: preferencesSchema.shape.theme.unwrap() }),
   /** Of the preferences, once started and whenever they were changed. */
   z.object({ type: z.literal('background'), stayInTray: z.boolean(), startAtLogin: z.boolean() }),
+  /** The names of the sites, for the menu. */
+  z.object({ type: z.literal('sites'), names: z.array(siteNameSchema) }),
   /** The line of the tray's menu: "Next: testsite Tue 24 Nov 03:02 UTC". */
   z.object({ type: z.literal('nights'), text: z.string().max(300) }),
   /** For the desktop's notifications: a night or a proof that failed. A click opens the site. */
