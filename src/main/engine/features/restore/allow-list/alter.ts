@@ -3,6 +3,7 @@ import { callsOf } from './calls.ts'
 import { checkReferences } from './create.ts'
 import { Cursor, outerTokens, refused } from './cursor.ts'
 import { factsOf, type StatementFacts } from './facts.ts'
+import { dropOfPart } from './left-out.ts'
 
 /** What a dump does to a table after making it: the first words of each action. */
 const TABLE_ACTIONS: string[][] = [
@@ -82,8 +83,12 @@ function ownerChange(cursor: Cursor, name: string): StatementFacts {
 }
 
 function alterTable(cursor: Cursor): StatementFacts {
+  const isClean = cursor.words('if', 'exists')
   cursor.words('only')
   cursor.ownName()
+  const drop = dropOfPart(cursor)
+  if (drop) return drop
+  if (isClean) throw refused('ALTER TABLE IF EXISTS of anything but DROP')
   if (isWord(cursor.peek(), 'owner')) return ownerChange(cursor, 'ALTER TABLE')
   for (const action of splitActions(cursor)) checkTableAction(new Cursor(action, cursor.schema))
   checkReferences(cursor)
@@ -126,7 +131,10 @@ function alterIndex(cursor: Cursor): StatementFacts {
 
 function alterOwned(cursor: Cursor, kind: string): StatementFacts {
   const name = `ALTER ${kind.toUpperCase()}`
+  cursor.words('if', 'exists')
   cursor.ownName()
+  const drop = kind === 'domain' ? dropOfPart(cursor) : null
+  if (drop) return drop
   cursor.parentheses()
   if (kind === 'sequence' && cursor.words('owned', 'by')) {
     if (!cursor.words('none')) cursor.ownColumn()

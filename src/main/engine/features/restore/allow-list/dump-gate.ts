@@ -64,6 +64,9 @@ export class DumpGate {
   async pass(item: ScriptItem): Promise<PassedStatement | null> {
     const facts = await checkStatement(item.text, this.#dumpSchema, item)
     this.#checkPlace(facts, item)
+    const { withoutOwners, withoutGrants } = this.#target
+    const isMeant = (facts.about === 'owner' && withoutOwners) || (facts.about === 'grant' && withoutGrants)
+    if (facts.unlessLeftOut !== undefined && !isMeant) throw scriptError('statement-refused', facts.unlessLeftOut, item)
     if (this.#isLeftOut(facts)) return null
     this.#note(facts)
     if (this.#dumpSchema === this.#target.schema) return { text: item.text, facts }

@@ -18,6 +18,8 @@ export interface StatementFacts {
   references: string[]
   /** What it says of others than the objects themselves: who owns one, who may use one. */
   about?: 'owner' | 'grant'
+  /** Why it is refused where what it is about is not left out. */
+  unlessLeftOut?: string
   /** Functions that run when it does, or when rows are loaded into what it makes. */
   runs?: string[]
   /** The function that it makes, and those that this one calls; null: it does more than compute. */

@@ -5,6 +5,7 @@ import { checkAlter } from './alter.ts'
 import { checkCreate } from './create.ts'
 import { Cursor, refused } from './cursor.ts'
 import { factsOf, type StatementFacts } from './facts.ts'
+import { checkDrop, sessionRole, statisticsOf } from './left-out.ts'
 import { checkComment, checkDefaultPrivileges, checkGrant } from './rights.ts'
 import { checkCopy, checkInsert } from './rows.ts'
 import { checkSelect, checkSet } from './settings.ts'
@@ -29,8 +30,9 @@ export async function checkStatement(text: string, schema: string, place: Script
 
 function classify(cursor: Cursor): StatementFacts {
   requireOneStatement(cursor.tokens)
-  if (cursor.words('set')) return checkSet(cursor)
-  if (cursor.words('select')) return checkSelect(cursor)
+  if (cursor.words('set')) return sessionRole(cursor) ?? checkSet(cursor)
+  if (cursor.words('reset')) return sessionRole(cursor) ?? refuse(cursor)
+  if (cursor.words('select')) return statisticsOf(cursor) ?? checkSelect(cursor)
   if (cursor.words('copy')) return checkCopy(cursor)
   if (cursor.words('insert')) return checkInsert(cursor)
   if (cursor.words('create')) return checkCreate(cursor)
@@ -44,7 +46,12 @@ function classify(cursor: Cursor): StatementFacts {
     cursor.end()
     return factsOf('REFRESH MATERIALIZED VIEW')
   }
-  throw refused(`${label(cursor.tokens)} is not allowed`)
+  if (cursor.words('drop')) return checkDrop(cursor)
+  return refuse(cursor)
+}
+
+function refuse({ tokens }: Cursor): never {
+  throw refused(`${label(tokens)} is not allowed`)
 }
 
 /** A semicolon stands only inside of what an SQL function does; the server is asked for one statement at a time besides. */
