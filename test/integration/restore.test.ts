@@ -6,10 +6,10 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { type RestoreResult, recoverInterruptedRestores, startRestore, undoMedia } from '#engine/features/restore/index.ts'
+import { appendToUndoJournal } from '#engine/features/restore/files/undo-journal.ts'
+import { type RestoreResult, recoverInterruptedRestores, startRestore, undoFiles } from '#engine/features/restore/index.ts'
 import { readLiveOid } from '#engine/features/restore/live.ts'
 import { restoreMedia } from '#engine/features/restore/media/restore-media.ts'
-import { appendToUndoJournal } from '#engine/features/restore/media/undo-journal.ts'
 import { gunzip } from '#engine/foundation/content/gunzip.ts'
 import { layOutServerFolder, type ServerFolder, siteInput } from '#test/support/backup-site.ts'
 import { pgDumpEntries } from '#test/support/dump.ts'
@@ -119,7 +119,7 @@ describe.skipIf(!hasFixtures)('restoring a site', () => {
     expect(contents(now).filter((line) => !line.startsWith('own/'))).toEqual(contents(fresh))
     expect(now).toContain('own/file')
     // both ways back
-    await undoMedia(join(root, 'files'), job.id)
+    await undoFiles(server, job.id)
     expect(await treeOf(server.archiveDir)).toBe(treeBefore)
     expect(existsSync(join(root, 'files', 'backup-desk-undo', job.id))).toBe(false)
     await postgres.psql(database, `DROP SCHEMA testsite CASCADE; ALTER SCHEMA ${plan.keptSchema} RENAME TO testsite`, 'zotonic')
@@ -258,7 +258,7 @@ describe.skipIf(!hasFixtures)('restoring a site', () => {
       expect(await treeOf(server.archiveDir)).toBe(job === 'job-old' ? treeBefore : tree)
       expect(existsSync(join(filesDir, 'backup-desk-undo', job, 'committed'))).toBe(job === 'job-new')
     }
-    expect(await undoMedia(filesDir, 'job-new')).toMatchObject({ putBack: 2 })
+    expect(await undoFiles(server, 'job-new')).toMatchObject({ putBack: 2 })
     expect(await treeOf(server.archiveDir)).toBe(treeBefore)
   })
 
@@ -333,7 +333,7 @@ describe.skipIf(!hasFixtures)('restoring a site', () => {
 
     async function backToOld(): Promise<void> {
       const undo = join(root, 'files', 'backup-desk-undo')
-      for (const job of await readdir(undo)) await undoMedia(join(root, 'files'), job)
+      for (const job of await readdir(undo)) await undoFiles(server, job)
       expect(await treeOf(server.archiveDir)).toBe(treeBefore)
       const schemas = await postgres.psql(
         database,

@@ -1,8 +1,8 @@
 import type { EngineContext } from '#engine/foundation/context.ts'
 import type { Site } from '#shared/model/site.ts'
 import { wasCommitted } from './commit-outcome.ts'
-import { isCommitted, listUndoJobs, markCommitted, readUndoJournal } from './media/undo-journal.ts'
-import { undoMedia } from './media/undo-media.ts'
+import { undoFiles } from './files/undo-files.ts'
+import { isCommitted, listUndoJobs, markCommitted, readUndoJournal } from './files/undo-journal.ts'
 
 /**
  * Ends what restores of a site left half-done when their program was killed: media are put back unless the database was
@@ -22,8 +22,8 @@ export async function recoverInterruptedRestores(context: Pick<EngineContext, 's
       await markCommitted(filesDir, job)
       context.log.info('an interrupted restore was complete', { job, site: site.name })
     } else {
-      const undone = await undoMedia(filesDir, job)
-      context.log.warn('media of an interrupted restore were put back', { job, site: site.name, ...undone })
+      const undone = await undoFiles(site.server, job)
+      context.log.warn('files of an interrupted restore were put back', { job, site: site.name, ...undone })
     }
   }
 }

@@ -5,11 +5,11 @@ import { openRepository } from '#engine/foundation/repository/open.ts'
 import type { Repository } from '#engine/foundation/repository/types.ts'
 import { AppError, cancelledError, isCancelled, toAppError } from '#shared/errors.ts'
 import type { Site } from '#shared/model/site.ts'
+import { undoFiles } from './files/undo-files.ts'
+import { appendToUndoJournal, hasUndo, markCommitted, undoPlaces } from './files/undo-journal.ts'
 import { readLiveOid, schemaBytes } from './live.ts'
 import { type Committing, type LoadProgress, loadDump } from './load.ts'
 import { type MediaResult, restoreMedia } from './media/restore-media.ts'
-import { appendToUndoJournal, hasUndo, markCommitted, undoPlaces } from './media/undo-journal.ts'
-import { undoMedia } from './media/undo-media.ts'
 import { openPart } from './open-part.ts'
 import { confirmationOf } from './plan/describe-plan.ts'
 import { hashOf, type PlannedPart, runnablePlan, type StoredPlan } from './plan/stored-plan.ts'
@@ -175,9 +175,10 @@ class RestoreRun {
     const filesDir = this.#undoFolder()
     // whether the database was swapped is not known: the next start finds out and decides
     if (failure.code === 'commit-unknown') return failure
-    if (filesDir !== null) {
+    const { server } = this.#site
+    if (filesDir !== null && server) {
       try {
-        const { removed, putBack } = await undoMedia(filesDir, this.#job.id)
+        const { removed, putBack } = await undoFiles(server, this.#job.id)
         this.#job.log(`Media are as before: ${removed} added ones removed, ${putBack} replaced ones put back.`)
       } catch (cause) {
         return new AppError(

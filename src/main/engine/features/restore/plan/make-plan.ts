@@ -47,7 +47,7 @@ export async function startRestorePlan(
 
 /** Problems that lie in the backup itself: the plan shows them. */
 const CONTENT_PROBLEMS =
-  /^(dump-cut|gzip-damaged|statement-.*|other-schema|script-.*|archive-.*|media-.*|not-a-backup|ends-too-early)$/
+  /^(dump-cut|gzip-damaged|statement-.*|other-schema|script-.*|archive-.*|media-.*|config-.*|not-a-backup|ends-too-early)$/
 
 class PlanMaker {
   readonly #context: EngineContext

@@ -2,10 +2,10 @@ import { mkdir, readdir, readFile, rm, stat, symlink, utimes, writeFile } from '
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
+import { undoFiles } from '#engine/features/restore/files/undo-files.ts'
+import { MEDIA_LIMITS } from '#engine/features/restore/media/limits.ts'
 import { type RestoreMediaRequest, restoreMedia } from '#engine/features/restore/media/restore-media.ts'
 import { surveyMedia } from '#engine/features/restore/media/survey-media.ts'
-import { undoMedia } from '#engine/features/restore/media/undo-media.ts'
-import { MEDIA_LIMITS } from '#engine/features/restore/media/visit.ts'
 import { temporaryFolder } from '#test/support/home.ts'
 import { codeOf } from '#test/support/repository-contract.ts'
 import { treeOf } from '#test/support/restore-site.ts'
@@ -72,6 +72,10 @@ function restore(filesDir: string, tar: Buffer, more: Partial<RestoreMediaReques
   })
 }
 
+function undoAll(filesDir: string) {
+  return undoFiles({ filesDir, siteDir: filesDir, securityDir: filesDir }, JOB)
+}
+
 function* cutUp(bytes: Buffer): Generator<Buffer> {
   for (let at = 0; at < bytes.length; at += 700) yield bytes.subarray(at, at + 700)
 }
@@ -103,10 +107,10 @@ describe('restoring media', () => {
     expect((await stat(join(archive, '2026/11/same'))).mtimeMs).toBe(1_000_000)
     const undo = join(filesDir, 'backup-desk-undo', JOB)
     expect((await readdir(join(undo, 'replaced', '2026', '11'))).sort()).toEqual(['changed', 'longer'])
-    expect(await undoMedia(filesDir, JOB)).toEqual({ removed: 1, putBack: 2 })
+    expect(await undoAll(filesDir)).toEqual({ removed: 1, putBack: 2 })
     expect(await treeOf(archive)).toBe(before)
     expect(await readdir(join(filesDir, 'backup-desk-undo'))).toEqual([])
-    expect(await undoMedia(filesDir, JOB)).toEqual({ removed: 0, putBack: 0 })
+    expect(await undoAll(filesDir)).toEqual({ removed: 0, putBack: 0 })
   })
 
   it('leaves nothing to undo when nothing changes', async () => {
@@ -119,7 +123,7 @@ describe('restoring media', () => {
     const filesDir = await filesFolder()
     await restore(filesDir, tarOf(GOOD))
     await writeFile(join(filesDir, 'archive', '2026/12/new'), 'changed by the site')
-    expect(await undoMedia(filesDir, JOB)).toEqual({ removed: 0, putBack: 2 })
+    expect(await undoAll(filesDir)).toEqual({ removed: 0, putBack: 2 })
     expect(await readFile(join(filesDir, 'archive', '2026/12/new'), 'utf8')).toBe('changed by the site')
   })
 
@@ -131,7 +135,7 @@ describe('restoring media', () => {
     other[250_000] = 0
     expect(await restore(filesDir, tarOf([{ name: 'long', content: other }]))).toMatchObject({ replaced: 1 })
     expect((await readFile(join(filesDir, 'archive', 'long'))).equals(other)).toBe(true)
-    await undoMedia(filesDir, JOB)
+    await undoAll(filesDir)
     expect((await readFile(join(filesDir, 'archive', 'long'))).equals(long)).toBe(true)
   })
 
@@ -168,7 +172,7 @@ describe('restoring media', () => {
         { name: 'a', content: 'y' },
       ],
     ],
-    ['a file where a folder is', 'media-place', [{ name: './2026/11', content: 'x' }]],
+    ['a file where a folder is', 'media-duplicate', [{ name: './2026/11', content: 'x' }]],
     ['a folder where a file is', 'media-place', [{ name: './2026/11/same/', type: '5' }]],
     ['a file below a file', 'media-place', [{ name: './2026/11/same/x', content: 'x' }]],
     ['the folder itself as a file', 'media-duplicate', [{ name: '.', content: 'x' }]],
@@ -186,7 +190,7 @@ describe('restoring media', () => {
     const survey = surveyMedia(Readable.from([tar]), filesDir, { signal: new AbortController().signal, limits })
     expect(await codeOf(survey)).toBe(code)
     expect(await codeOf(restore(filesDir, tar, { limits }))).toBe(code)
-    await undoMedia(filesDir, JOB)
+    await undoAll(filesDir)
     await rm(join(filesDir, 'backup-desk-undo'), { recursive: true, force: true })
     expect(await treeOf(filesDir)).toBe(before)
   })
@@ -219,7 +223,7 @@ describe('restoring media', () => {
     expect(await restore(filesDir, tar)).toMatchObject({ added: 2 })
     expect(await readFile(join(filesDir, 'archive', gnu), 'utf8')).toBe('of gnu')
     expect(await readFile(join(filesDir, 'archive', pax), 'utf8')).toBe('of pax')
-    await undoMedia(filesDir, JOB)
+    await undoAll(filesDir)
     expect(await readdir(join(filesDir, 'archive'))).toEqual(['2026'])
   })
 
@@ -236,7 +240,7 @@ describe('restoring media', () => {
     }
     await expect(restore(filesDir, tar, { tar: source(), signal: abort.signal })).rejects.toThrow()
     expect((await readdir(join(filesDir, 'archive'))).length).toBeGreaterThan(100)
-    await undoMedia(filesDir, JOB)
+    await undoAll(filesDir)
     expect(await treeOf(join(filesDir, 'archive'))).toBe(before)
     expect(MEDIA_LIMITS.entries).toBe(2_000_000)
   })

@@ -2,6 +2,9 @@ import { AppError } from '#shared/errors.ts'
 import { ByteSource } from './byte-source.ts'
 
 const BLOCK = 512
+const ZEROS = Buffer.alloc(64 * 1024)
+/** tar fills its last record up; the largest that it can be told to write has 1 MiB or so. */
+const MAX_BEHIND_END = 16 * 1024 * 1024
 const MAX_NAME_BYTES = 4096
 const MAX_EXTENDED = 1024 * 1024
 const MAX_SIZE = 2 ** 50
@@ -16,6 +19,14 @@ export interface TarEntry {
   modified: Date
   /** To be read, or left, before the next entry; ends after `size` bytes or fails. */
   content: AsyncGenerator<Buffer, void, void>
+}
+
+/** The whole content of a small entry, in memory of its own. */
+export async function wholeContent({ content, size }: Pick<TarEntry, 'content' | 'size'>): Promise<Buffer> {
+  const whole = Buffer.allocUnsafe(size)
+  let at = 0
+  for await (const chunk of content) at += chunk.copy(whole, at)
+  return whole
 }
 
 /**
@@ -88,8 +99,11 @@ async function requireEnd(bytes: ByteSource): Promise<void> {
   const second = await bytes.exactly(BLOCK)
   if (!second) throw cut('its end mark is missing')
   if (!isZero(second)) throw damaged('it has a single empty block in its middle')
-  for (let chunk = await bytes.some(1 << 20); chunk; chunk = await bytes.some(1 << 20)) {
+  let behind = 0
+  for (let chunk = await bytes.some(ZEROS.length); chunk; chunk = await bytes.some(ZEROS.length)) {
     if (!isZero(chunk)) throw damaged('something follows its end')
+    behind += chunk.length
+    if (behind > MAX_BEHIND_END) throw refused('its end has no end')
   }
 }
 
@@ -98,7 +112,7 @@ function padded(size: number): number {
 }
 
 function isZero(bytes: Buffer): boolean {
-  return bytes.every((byte) => byte === 0)
+  return bytes.equals(ZEROS.subarray(0, bytes.length))
 }
 
 function untilNul(bytes: Buffer): Buffer {
@@ -114,10 +128,12 @@ function headerName(header: Buffer): Buffer {
   return isUstar && prefix.length > 0 ? Buffer.concat([prefix, Buffer.from('/'), name]) : name
 }
 
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
 function decodeName(bytes: Buffer): string {
   if (bytes.length > MAX_NAME_BYTES) throw refused('it has a name of more than 4096 bytes')
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    return utf8.decode(bytes)
   } catch {
     throw refused(`it has a name that is not valid UTF-8: ${bytes.toString('latin1').slice(0, 100)}`)
   }
@@ -176,15 +192,15 @@ function readPax(content: Buffer): Map<string, string> {
 }
 
 function damaged(what: string): AppError {
-  return new AppError('archive-damaged', `The media archive is damaged: ${what}.`, { hint: 'Choose another backup.' })
+  return new AppError('archive-damaged', `The archive is damaged: ${what}.`, { hint: 'Choose another backup.' })
 }
 
 function cut(what: string): AppError {
-  return new AppError('archive-cut', `The media archive is cut: ${what}.`, { hint: 'Choose another backup.' })
+  return new AppError('archive-cut', `The archive is cut: ${what}.`, { hint: 'Choose another backup.' })
 }
 
 function refused(what: string): AppError {
-  return new AppError('archive-refused', `The media archive is refused: ${what}.`, {
+  return new AppError('archive-refused', `The archive is refused: ${what}.`, {
     hint: 'A backup by Zotonic or Backup Desk has no such entries. Choose another backup.',
   })
 }

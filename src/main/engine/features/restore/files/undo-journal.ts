@@ -1,5 +1,5 @@
 import { createReadStream, existsSync } from 'node:fs'
-import { type FileHandle, mkdir, open, readdir, rm } from 'node:fs/promises'
+import { type FileHandle, lstat, mkdir, open, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { z } from 'zod'
@@ -10,7 +10,23 @@ const JOB_ID = /^[0-9A-Za-z-]{1,64}$/
 const FOLDER = 'backup-desk-undo'
 const JOURNAL = 'journal.jsonl'
 const COMMITTED = 'committed'
-const path = z.array(z.string().min(1).max(255)).min(1).max(32)
+const path = z.array(z.string().min(1).max(255)).max(32)
+const area = z.enum(['media', 'config', 'security']).default('media')
+
+/** Where files are restored: `archive` in the files folder, `priv` in the site's folder, the security folder. */
+export type Area = z.infer<typeof area>
+
+/** The folders of a site that a restore changes; those of its settings, never those of a journal. */
+export interface SiteFolders {
+  filesDir: string
+  siteDir: string
+  securityDir: string
+}
+
+export function areaFolder({ filesDir, siteDir, securityDir }: SiteFolders, of: Area): string {
+  if (of === 'media') return join(filesDir, 'archive')
+  return of === 'config' ? join(siteDir, 'priv') : securityDir
+}
 
 /** One line of `backup-desk-undo/JOB/journal.jsonl`, on the disk before what it tells of is done. */
 const lineSchema = z.discriminatedUnion('type', [
@@ -27,9 +43,9 @@ const lineSchema = z.discriminatedUnion('type', [
     /** The job whose changes this one takes back. */
     undoes: z.string().optional(),
   }),
-  z.object({ type: z.literal('folder'), path }),
-  z.object({ type: z.literal('add'), path, size: z.number(), seconds: z.number() }),
-  z.object({ type: z.literal('replace'), path }),
+  z.object({ type: z.literal('folder'), area, path }),
+  z.object({ type: z.literal('add'), area, path, size: z.number(), seconds: z.number() }),
+  z.object({ type: z.literal('replace'), area, path }),
   z.object({
     type: z.literal('committing'),
     backend: z.object({ pid: z.int(), startedAt: z.string() }),
@@ -37,15 +53,17 @@ const lineSchema = z.discriminatedUnion('type', [
   }),
 ])
 
-export type UndoLine = z.infer<typeof lineSchema>
+export type UndoLine = z.output<typeof lineSchema>
 
-/** The places that belong to the media changes of one job. */
+/** The places that belong to the file changes of one job. */
 export interface UndoPlaces {
   /** `backup-desk-undo/JOB`. */
   folder: string
   journal: string
-  /** Files that were replaced, under their names. */
+  /** Files that were replaced, under their names: media, configuration, security files. */
   replaced: string
+  replacedConfig: string
+  replacedSecurity: string
   /** Files on their way into the media folder. */
   staged: string
 }
@@ -53,7 +71,20 @@ export interface UndoPlaces {
 export function undoPlaces(filesDir: string, jobId: string): UndoPlaces {
   if (!JOB_ID.test(jobId)) throw new AppError('bad-input', 'This is not the id of a job.')
   const folder = join(filesDir, FOLDER, jobId)
-  return { folder, journal: join(folder, JOURNAL), replaced: join(folder, 'replaced'), staged: join(folder, 'staged') }
+  return {
+    folder,
+    journal: join(folder, JOURNAL),
+    replaced: join(folder, 'replaced'),
+    replacedConfig: join(folder, 'replaced-config'),
+    replacedSecurity: join(folder, 'replaced-security'),
+    staged: join(folder, 'staged'),
+  }
+}
+
+/** Where what was replaced in an area is kept. */
+export function keptFolder(places: UndoPlaces, of: Area): string {
+  if (of === 'media') return places.replaced
+  return of === 'config' ? places.replacedConfig : places.replacedSecurity
 }
 
 /** Jobs that left something to undo, oldest first. */
@@ -71,14 +102,14 @@ export interface UndoJournal {
   close(): Promise<void>
 }
 
-/** Begins the journal of a job. @throws when there is one already */
-export async function createUndoJournal(filesDir: string, start: UndoLine & { type: 'start' }): Promise<UndoJournal> {
+/** Opens the journal of a job, which begins it when there is none yet. */
+export async function openUndoJournal(filesDir: string, start: UndoLine & { type: 'start' }): Promise<UndoJournal> {
   const places = undoPlaces(filesDir, start.job)
-  await mkdir(join(filesDir, FOLDER), { recursive: true, mode: 0o700 })
-  await mkdir(places.folder, { mode: 0o700 })
-  await mkdir(places.replaced, { mode: 0o700 })
-  await mkdir(places.staged, { mode: 0o700 })
-  const journal = writerOn(await open(places.journal, 'ax', 0o600))
+  const isNew = !hasUndo(filesDir, start.job)
+  for (const folder of [join(filesDir, FOLDER), places.folder, places.staged])
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+  const journal = writerOn(await open(places.journal, 'a', 0o600))
+  if (!isNew) return journal
   await journal.append([start])
   await syncFolder(places.folder)
   await syncFolder(join(filesDir, FOLDER))
@@ -139,11 +170,33 @@ export function isCommitted(filesDir: string, jobId: string): boolean {
   return existsSync(join(undoPlaces(filesDir, jobId).folder, COMMITTED))
 }
 
+export interface KeptFiles {
+  /** Files that were replaced and can be put back, and their bytes. */
+  replaced: number
+  bytes: number
+  /** Files that were added. */
+  added: number
+}
+
+/** What a job left that can be undone, by its journal and what lies there. */
+export async function measureUndo(filesDir: string, jobId: string): Promise<KeptFiles> {
+  const kept: KeptFiles = { replaced: 0, bytes: 0, added: 0 }
+  const places = undoPlaces(filesDir, jobId)
+  for await (const line of readUndoJournal(filesDir, jobId)) {
+    if (line.type === 'add') kept.added += 1
+    if (line.type !== 'replace') continue
+    const facts = await lstat(join(keptFolder(places, line.area), ...line.path)).catch(() => null)
+    if (!facts?.isFile()) continue
+    kept.replaced += 1
+    kept.bytes += facts.size
+  }
+  return kept
+}
+
 /** Forgets what could be undone. */
 export async function removeUndo(filesDir: string, jobId: string): Promise<void> {
-  const { folder, staged, replaced } = undoPlaces(filesDir, jobId)
+  const { folder, staged, replaced, replacedConfig, replacedSecurity } = undoPlaces(filesDir, jobId)
   // the journal goes last: without it nobody would know whose files these are
-  await rm(staged, { recursive: true, force: true })
-  await rm(replaced, { recursive: true, force: true })
+  for (const inside of [staged, replaced, replacedConfig, replacedSecurity]) await rm(inside, { recursive: true, force: true })
   await rm(folder, { recursive: true, force: true })
 }

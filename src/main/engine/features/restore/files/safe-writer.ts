@@ -1,0 +1,287 @@
+import type { FileHandle } from 'node:fs/promises'
+import { mkdir, open, rm, statfs } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type TarEntry, wholeContent } from '#engine/foundation/content/read-tar.ts'
+import { AppError } from '#shared/errors.ts'
+import { formatBytes } from '#shared/format.ts'
+import { placeError } from './archive-error.ts'
+import { compareContent, hasContent } from './compare.ts'
+import { InFlight } from './in-flight.ts'
+import { makeDurable } from './make-durable.ts'
+import { type Likeness, makeFolder, type NewFolder, Placement, type StagedFile, type WriterRequest } from './put-in-place.ts'
+import { PlaceFinder, standingAt } from './safe-path.ts'
+import { type Area, openUndoJournal, readUndoJournal, removeUndo, type UndoJournal, undoPlaces } from './undo-journal.ts'
+
+/** Files up to this size are read whole and written side by side; larger ones pass through one at a time. */
+const SMALL_BYTES = 1024 * 1024
+const WRITES_AT_ONCE = 12
+const BYTES_AT_ONCE = 16 * 1024 * 1024
+/** Files that are made ready before they are put in place together, which takes one sync of the journal. */
+const BATCH_FILES = 256
+const BATCH_BYTES = 64 * 1024 * 1024
+const KNOWN_FOLDERS = 50_000
+
+export interface WriteCounts {
+  added: number
+  replaced: number
+  same: number
+  bytes: number
+}
+
+/**
+ * Writes files below a folder in a way that can be taken back: equal files stay, different ones are first moved to
+ * `backup-desk-undo/JOB/`, and everything is in the journal there, on the disk, before it is done. A reader finds what was there
+ * or the whole new file. On an error what was done so far stays, to be undone. Source: docs/formats.md, "Restoring files".
+ */
+export class SafeWriter {
+  readonly #request: WriterRequest
+  readonly #journal: UndoJournal
+  readonly #finder: PlaceFinder
+  readonly #free: number
+  readonly #writes = new InFlight(WRITES_AT_ONCE, BYTES_AT_ONCE)
+  readonly #placement: Placement
+  /** What a new file lacks of its likeness, by likeness: most lack nothing, and asking again costs as much as writing. */
+  readonly #lacks = new Map<string, { mode: boolean; owner: boolean }>()
+  /** Folders that are there, or will be before anything is put in them. */
+  readonly #promised = new Set<string>()
+  #lastFolder = ''
+  #folders: NewFolder[] = []
+  #batch: StagedFile[] = []
+  #begun = { files: 0, bytes: 0 }
+  #putting: Promise<void> = Promise.resolve()
+  #number = 0
+  #same = 0
+  #bytes = 0
+  #claimed = 0
+
+  private constructor(request: WriterRequest, journal: UndoJournal, free: number) {
+    this.#request = request
+    this.#journal = journal
+    this.#placement = new Placement(request, journal)
+    this.#finder = new PlaceFinder(request.root, request.kind)
+    this.#free = free
+  }
+
+  static async open(request: WriterRequest): Promise<SafeWriter> {
+    const { filesDir, jobId, site, schema, root, rootLike, area } = request
+    const start = { type: 'start', version: 1, job: jobId, site, at: new Date().toISOString(), schema } as const
+    const journal = await openUndoJournal(filesDir, start)
+    try {
+      if (rootLike && (await standingAt(root)) === 'nothing') {
+        await journal.append([{ type: 'folder', area, path: [] }])
+        await makeFolder(root, rootLike)
+      }
+      await mkdir(stagedFolder(request), { recursive: true, mode: 0o700 })
+      const disk = await statfs(root)
+      // some network file systems do not tell
+      const free = disk.blocks === 0 ? Number.POSITIVE_INFINITY : disk.bavail * disk.bsize
+      return new SafeWriter(request, journal, free)
+    } catch (error) {
+      await journal.close()
+      throw error
+    }
+  }
+
+  /** A folder of the archive; one that is there stays as it is. */
+  async folder(parts: string[], like: Likeness): Promise<void> {
+    await this.#needFolders(parts, like)
+    await this.#flushWhenFull()
+  }
+
+  /**
+   * A file of the archive. Its content is read before this resolves; small files are still being written then.
+   * @param like of the file; folders that it needs are made like `folderLike`
+   */
+  async file(parts: string[], entry: TarEntry, like: Likeness, folderLike: Likeness): Promise<void> {
+    if (parts.length > 1) await this.#needFolders(parts.slice(0, -1), folderLike)
+    this.#begun.files += 1
+    this.#begun.bytes += entry.size
+    if (entry.size <= SMALL_BYTES) {
+      const content = await wholeContent(entry)
+      await this.#writes.start(content.length, () => this.#takeSmall(parts, entry, content, like))
+    } else {
+      await this.#takeLarge(parts, entry, like)
+    }
+    await this.#flushWhenFull()
+  }
+
+  /** Everything is in place and on the disk. */
+  async finish(): Promise<WriteCounts> {
+    await this.#flush()
+    await this.#putting
+    const { filesDir, jobId, root, area, signal } = this.#request
+    const { added, replaced } = this.#placement
+    if (added + replaced > 0) await makeDurable(root, writtenFiles(filesDir, jobId, area, root), signal)
+    await rm(stagedFolder(this.#request), { recursive: true, force: true })
+    return { added, replaced, same: this.#same, bytes: this.#bytes }
+  }
+
+  /** Returns when nothing is written any more. With nothing changed there is nothing to undo. */
+  async close(): Promise<void> {
+    await this.#writes.settle()
+    await this.#putting.catch(() => {})
+    await this.#journal.close()
+    const { filesDir, jobId } = this.#request
+    for await (const { type } of readUndoJournal(filesDir, jobId)) if (type !== 'start') return
+    await removeUndo(filesDir, jobId)
+  }
+
+  async #needFolders(parts: string[], like: Likeness): Promise<void> {
+    const key = parts.join('/')
+    if (key === this.#lastFolder) return
+    for (let depth = 1; depth <= parts.length; depth += 1) {
+      const above = parts.slice(0, depth)
+      const aboveKey = above.join('/')
+      if (this.#promised.has(aboveKey)) continue
+      if (!(await this.#finder.hasFolder(above))) this.#folders.push({ parts: above, like })
+      if (this.#promised.size >= KNOWN_FOLDERS) this.#promised.clear()
+      this.#promised.add(aboveKey)
+    }
+    this.#lastFolder = key
+  }
+
+  async #takeSmall(parts: string[], entry: TarEntry, content: Buffer, like: Likeness): Promise<void> {
+    const path = join(this.#request.root, ...parts)
+    const isReplacing = await this.#isThere(path)
+    if (isReplacing && (await hasContent(path, content))) this.#same += 1
+    else await this.#stage(parts, path, entry, like, isReplacing, (file) => writeAll(file, content))
+    this.#count(content.length)
+  }
+
+  async #takeLarge(parts: string[], entry: TarEntry, like: Likeness): Promise<void> {
+    const path = join(this.#request.root, ...parts)
+    const isReplacing = await this.#isThere(path)
+    const onBytes = (bytes: number) => this.#count(bytes)
+    const comparison = isReplacing ? await compareContent(path, entry, onBytes) : null
+    if (comparison?.isSame) {
+      this.#same += 1
+      return
+    }
+    await this.#stage(parts, path, entry, like, isReplacing, async (file) => {
+      // what is equal at the beginning was read already; it is taken from the file itself
+      if (comparison && comparison.equalBytes > 0) await copyStart(path, file, comparison.equalBytes)
+      const chunks = comparison?.next ? [comparison.next] : []
+      for (;;) {
+        const chunk = chunks.pop() ?? (await entry.content.next()).value
+        if (!chunk) break
+        this.#request.signal.throwIfAborted()
+        await writeAll(file, chunk)
+        onBytes(chunk.length)
+      }
+    })
+  }
+
+  async #isThere(path: string): Promise<boolean> {
+    const standing = await standingAt(path)
+    if (standing === 'nothing' || standing === 'file') return standing === 'file'
+    throw placeError(
+      this.#request.kind,
+      path,
+      `is a ${standing === 'folder' ? 'folder' : 'link or device'}, but a file in the backup.`,
+    )
+  }
+
+  async #stage(
+    parts: string[],
+    path: string,
+    { size, modified }: TarEntry,
+    like: Likeness,
+    isReplacing: boolean,
+    write: (file: FileHandle) => Promise<void>,
+  ): Promise<void> {
+    this.#request.signal.throwIfAborted()
+    this.#claim(size)
+    this.#number += 1
+    const staged = join(stagedFolder(this.#request), String(this.#number))
+    const file = await open(staged, 'wx', like.mode)
+    try {
+      await this.#makeLike(file, like)
+      await write(file)
+      await file.utimes(modified, modified)
+    } finally {
+      await file.close()
+    }
+    this.#batch.push({ parts, path, staged, isReplacing, size, seconds: Math.floor(modified.getTime() / 1000) })
+  }
+
+  async #makeLike(file: FileHandle, like: Likeness): Promise<void> {
+    const key = `${like.mode} ${like.owner?.uid} ${like.owner?.gid}`
+    let lacks = this.#lacks.get(key)
+    if (!lacks) {
+      const { mode, uid, gid } = await file.stat()
+      const isOwned = !like.owner || (like.owner.uid === uid && like.owner.gid === gid)
+      lacks = { mode: (mode & 0o7777) !== like.mode, owner: !isOwned }
+      this.#lacks.set(key, lacks)
+    }
+    if (lacks.owner && like.owner) await file.chown(like.owner.uid, like.owner.gid)
+    if (lacks.mode) await file.chmod(like.mode)
+  }
+
+  /** @throws AppError `disk-full` before the disk is */
+  #claim(size: number): void {
+    this.#claimed += size
+    if (this.#claimed <= this.#free) return
+    const { root } = this.#request
+    throw new AppError(
+      'disk-full',
+      `The backup’s files need more than the ${formatBytes(this.#free)} that are free in ${root}.`,
+      {
+        hint: 'Free some space, then run it again.',
+        details: { folder: root, free: this.#free },
+      },
+    )
+  }
+
+  #count(bytes: number): void {
+    this.#bytes += bytes
+    this.#request.onBytes?.(bytes)
+  }
+
+  async #flushWhenFull(): Promise<void> {
+    const { files, bytes } = this.#begun
+    if (files + this.#folders.length >= BATCH_FILES || bytes >= BATCH_BYTES) await this.#flush()
+  }
+
+  /** Puts what is ready in place, while the next files are made ready. */
+  async #flush(): Promise<void> {
+    await this.#writes.drain()
+    await this.#putting
+    const [batch, folders] = [this.#batch, this.#folders]
+    this.#batch = []
+    this.#folders = []
+    this.#begun = { files: 0, bytes: 0 }
+    this.#putting = this.#placement.put(batch, folders)
+    // it is waited for later
+    this.#putting.catch(() => {})
+  }
+}
+
+function stagedFolder({ filesDir, jobId, area }: WriterRequest): string {
+  return join(undoPlaces(filesDir, jobId).staged, area)
+}
+
+async function* writtenFiles(filesDir: string, jobId: string, of: Area, root: string): AsyncGenerator<string> {
+  for await (const line of readUndoJournal(filesDir, jobId)) {
+    if ((line.type === 'add' || line.type === 'replace') && line.area === of) yield join(root, ...line.path)
+  }
+}
+
+/** Unlike write(), it goes on until all is written. */
+async function writeAll(file: FileHandle, bytes: Buffer): Promise<void> {
+  for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at, bytes.length - at)).bytesWritten
+}
+
+async function copyStart(path: string, to: FileHandle, bytes: number): Promise<void> {
+  const from = await open(path, 'r')
+  try {
+    const buffer = Buffer.allocUnsafe(Math.min(bytes, 256 * 1024))
+    for (let at = 0; at < bytes; ) {
+      const { bytesRead } = await from.read(buffer, 0, Math.min(buffer.length, bytes - at), at)
+      if (bytesRead === 0) throw new AppError('media-changed', `${path} changed while it was compared.`)
+      await writeAll(to, buffer.subarray(0, bytesRead))
+      at += bytesRead
+    }
+  } finally {
+    await from.close()
+  }
+}

@@ -1,0 +1,64 @@
+import { lstat, rm, rmdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { moveFile } from './move-file.ts'
+import { PlaceFinder, safeParts } from './safe-path.ts'
+import { type Area, areaFolder, keptFolder, readUndoJournal, removeUndo, type SiteFolders, undoPlaces } from './undo-journal.ts'
+
+export interface UndoneFiles {
+  /** Files that the restore had added, and that are gone again. */
+  removed: number
+  /** Files that the restore had replaced, and that are back. */
+  putBack: number
+}
+
+/**
+ * Puts media, configuration and security files back as they were before a job restored some. May be repeated, also after a crash
+ * in the middle; with nothing to undo it does nothing. A file that was changed since the restore is left alone.
+ * @param folders as the site's settings have them: a journal lies where the site can write, and is not trusted with places
+ */
+export async function undoFiles(folders: SiteFolders, jobId: string): Promise<UndoneFiles> {
+  const places = undoPlaces(folders.filesDir, jobId)
+  const finders: Record<Area, PlaceFinder> = {
+    media: new PlaceFinder(areaFolder(folders, 'media'), 'media'),
+    config: new PlaceFinder(areaFolder(folders, 'config'), 'config'),
+    security: new PlaceFinder(areaFolder(folders, 'security'), 'config'),
+  }
+  const undone: UndoneFiles = { removed: 0, putBack: 0 }
+  const made: string[] = []
+  for await (const line of readUndoJournal(folders.filesDir, jobId)) {
+    if (line.type !== 'add' && line.type !== 'replace' && line.type !== 'folder') continue
+    const finder = finders[line.area]
+    const parts = safeParts(line.path.join('/'), line.area === 'media' ? 'media' : 'config')
+    const path = join(finder.root, ...parts)
+    if (line.type === 'folder') {
+      made.push(path)
+      continue
+    }
+    const part = `${path}.${jobId}.part`
+    const standing = await finder.look(parts)
+    await rm(part, { force: true })
+    if (line.type === 'replace') {
+      const kept = join(keptFolder(places, line.area), ...parts)
+      if (!(await lstat(kept).catch(() => null))?.isFile()) continue
+      await moveFile(kept, path, part)
+      undone.putBack += 1
+    } else if (standing === 'file' && (await isOurs(path, line))) {
+      await rm(path)
+      undone.removed += 1
+    }
+  }
+  for (const folder of made.reverse()) {
+    // one that holds something else by now stays
+    await rmdir(folder).catch((error: NodeJS.ErrnoException) => {
+      if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(error.code ?? '')) throw error
+    })
+  }
+  await removeUndo(folders.filesDir, jobId)
+  return undone
+}
+
+/** Whether a file is still the one that was added. After a power cut it may have lost its end, but not its time. */
+async function isOurs(path: string, added: { size: number; seconds: number }): Promise<boolean> {
+  const facts = await lstat(path)
+  return facts.size <= added.size && Math.floor(facts.mtimeMs / 1000) === added.seconds
+}
