@@ -1,5 +1,6 @@
-import { type OpenPart, openPart, readTar, type TarEntry } from '#engine/features/restore/index.ts'
+import { type OpenPart, openPart } from '#engine/features/restore/index.ts'
 import { connectPostgres } from '#engine/foundation/connections/postgres.ts'
+import { readTar, type TarEntry } from '#engine/foundation/content/read-tar.ts'
 import { belongsTo } from '#engine/foundation/repository/names.ts'
 import type { Repository } from '#engine/foundation/repository/types.ts'
 import type { Workers } from '#engine/foundation/workers.ts'

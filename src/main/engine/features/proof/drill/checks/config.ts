@@ -1,4 +1,4 @@
-import type { TarEntry } from '#engine/features/restore/index.ts'
+import type { TarEntry } from '#engine/foundation/content/read-tar.ts'
 import { formatPlural } from '#shared/format.ts'
 import { type Finding, failed, passed, some, warning } from './check.ts'
 import { ConfigProblem } from './config-problem.ts'

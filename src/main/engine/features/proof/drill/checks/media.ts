@@ -1,7 +1,7 @@
 import { pipeline } from 'node:stream/promises'
 import { from as copyFrom } from 'pg-copy-streams'
-import type { TarEntry } from '#engine/features/restore/index.ts'
 import { quoteIdentifier } from '#engine/foundation/connections/postgres.ts'
+import type { TarEntry } from '#engine/foundation/content/read-tar.ts'
 import { formatBytes, formatCount, formatPlural } from '#shared/format.ts'
 import { type Copy, type Finding, failed, passed, some } from './check.ts'
 
