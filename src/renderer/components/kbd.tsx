@@ -1,3 +1,4 @@
+import { Button } from '@mantine/core'
 import { IconCheck, IconCopy } from '@tabler/icons-react'
 import { useEffect, useState } from 'react'
 import { isMac } from '../bridge.ts'
@@ -13,28 +14,32 @@ export function Kbd({ keys, plain = false }: { keys: string; plain?: boolean }) 
   return <kbd className={plain ? classes.plain : classes.kbd}>{keyText(keys)}</kbd>
 }
 
-/** Copies a text; the icon says for a moment that it did. */
-export function CopyButton({ text, label }: { text: string; label: string }) {
+/** Copies a text; the icon says for a moment that it did. With `word` it is a button of full size that says so. */
+export function CopyButton({ text, label, word }: { text: string; label: string; word?: string }) {
   const [copied, setCopied] = useState(false)
   useEffect(() => {
     if (!copied) return
     const timer = setTimeout(() => setCopied(false), 1500)
     return () => clearTimeout(timer)
   }, [copied])
+  const copy = () => {
+    navigator.clipboard.writeText(text).then(
+      () => setCopied(true),
+      () => copyBySelection(text) && setCopied(true),
+    )
+  }
+  const icon = copied ? <IconCheck {...icon14} /> : <IconCopy {...icon14} />
+  const title = copied ? 'Copied' : label
+  if (word !== undefined) {
+    return (
+      <Button data-size="small" leftSection={icon} title={title} aria-label={label} onClick={copy}>
+        {word}
+      </Button>
+    )
+  }
   return (
-    <button
-      type="button"
-      className={classes.copy}
-      title={copied ? 'Copied' : label}
-      aria-label={label}
-      onClick={() => {
-        navigator.clipboard.writeText(text).then(
-          () => setCopied(true),
-          () => copyBySelection(text) && setCopied(true),
-        )
-      }}
-    >
-      {copied ? <IconCheck {...icon14} /> : <IconCopy {...icon14} />}
+    <button type="button" className={classes.copy} title={title} aria-label={label} onClick={copy}>
+      {icon}
     </button>
   )
 }

@@ -27,6 +27,7 @@ export interface SiteDraft {
   vaultPath: string
   encrypt: boolean
   encryptionPassword: string
+  storedIn: string
   rotation: RotationChoice
   nights: boolean
   /** UTC, `HH:MM`. */
@@ -56,6 +57,7 @@ export const EMPTY_DRAFT: SiteDraft = {
   vaultPath: '',
   encrypt: false,
   encryptionPassword: '',
+  storedIn: '',
   rotation: 'auto',
   nights: false,
   nightsAt: '03:00',
@@ -86,6 +88,7 @@ export function draftOf({ site }: SiteView): SiteDraft {
     backupDir: server?.backupDir ?? '',
     vaultPath: site.vault?.path ?? '',
     encrypt: site.encryption?.enabled ?? false,
+    storedIn: site.encryption?.storedIn ?? '',
     rotation: site.rotation,
     ...(schedule
       ? {
@@ -140,7 +143,11 @@ export function inputOf(draft: SiteDraft, schedule?: Schedule): SiteInput {
           },
         }),
     ...(draft.vaultPath === '' ? {} : { vault: { path: draft.vaultPath } }),
-    encryption: { enabled: draft.encrypt, ...(draft.encryptionPassword === '' ? {} : { password: draft.encryptionPassword }) },
+    encryption: {
+      enabled: draft.encrypt,
+      ...(draft.storedIn === '' ? {} : { storedIn: draft.storedIn }),
+      ...(draft.encryptionPassword === '' ? {} : { password: draft.encryptionPassword }),
+    },
     rotation: draft.rotation,
     ...(schedule ? { schedule } : {}),
     ...(draft.dumpEngine === EMPTY_DRAFT.dumpEngine && draft.compression === EMPTY_DRAFT.compression
@@ -164,6 +171,7 @@ const FIELD_OF_PATH: Record<string, keyof SiteDraft> = {
   'server.backupDir': 'backupDir',
   'vault.path': 'vaultPath',
   'encryption.password': 'encryptionPassword',
+  'encryption.storedIn': 'storedIn',
 }
 
 const NEEDED: Partial<Record<keyof SiteDraft, string>> = {
@@ -216,6 +224,7 @@ const FIELD_WORD: Record<keyof SiteDraft, string> = {
   vaultPath: 'vault folder',
   encrypt: 'encryption',
   encryptionPassword: 'password',
+  storedIn: 'where it is stored',
   rotation: 'rotation',
   nights: 'nights',
   nightsAt: 'time of the nights',

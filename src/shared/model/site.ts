@@ -62,6 +62,12 @@ export const dumpSettingsSchema = z.strictObject({
   compression: compressionSchema.default(7),
 })
 
+const encryptionShape = {
+  enabled: z.boolean(),
+  /** Where the operator keeps the password, in the operator’s words: "1Password, vault Operations". */
+  storedIn: z.string().max(200).optional(),
+}
+
 /** A site as it is kept in `sites/NAME.json`: no secrets. INTERFACES: site.json, version 1. */
 export const siteSchema = z.strictObject({
   version: z.literal(1).default(1),
@@ -70,7 +76,7 @@ export const siteSchema = z.strictObject({
   database: z.strictObject(databaseShape),
   server: serverSchema.optional(),
   vault: z.strictObject({ path: pathSchema.optional() }).optional(),
-  encryption: z.strictObject({ enabled: z.boolean() }).optional(),
+  encryption: z.strictObject(encryptionShape).optional(),
   rotation: rotationChoiceSchema.default('auto'),
   schedule: scheduleSchema.optional(),
   dump: dumpSettingsSchema.optional(),
@@ -80,7 +86,7 @@ export const siteSchema = z.strictObject({
 export const siteInputSchema = z.strictObject({
   ...siteSchema.shape,
   database: z.strictObject({ ...databaseShape, password: z.string().max(1024).optional() }),
-  encryption: z.strictObject({ enabled: z.boolean(), password: z.string().min(1).max(1024).optional() }).optional(),
+  encryption: z.strictObject({ ...encryptionShape, password: z.string().min(1).max(1024).optional() }).optional(),
 })
 
 /** A site as the window and `zbd sites show` see it: which secrets are stored, never their value. */

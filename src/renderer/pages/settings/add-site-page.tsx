@@ -84,6 +84,7 @@ export function AddSitePage() {
         )}
         <SettingsForm
           tab={tab}
+          isKnown={false}
           draft={draft}
           errors={shownErrors}
           change={change}

@@ -52,6 +52,10 @@ export function SettingsTabs(props: { tab: SettingsSection; onTab(tab: SettingsS
 export function SettingsForm(
   props: FieldsProps & {
     tab: SettingsSection
+    /** False while it is being added. */
+    isKnown: boolean
+    /** Another one when the form was saved or discarded: what was being entered is over. */
+    round?: number
     hasPassword: boolean
     hasEncryptionPassword: boolean
     defaultVault: string
@@ -89,10 +93,12 @@ export function SettingsForm(
       )}
       {tab === 'encryption' && (
         <EncryptionFields
+          key={props.round}
           draft={draft}
           errors={errors}
           change={change}
           site={draft.name}
+          isKnown={props.isKnown}
           hasPassword={props.hasEncryptionPassword}
           stored={props.stored}
           onStored={props.onStored}

@@ -40,6 +40,7 @@ function Loaded({ view, tab, onTab }: { view: SiteView; tab: SettingsSection; on
   const [stored, setStored] = useState(false)
   const [error, setError] = useState<AppError | null>(null)
   const [busy, setBusy] = useState(false)
+  const [round, setRound] = useState(0)
   const errors = draftErrors(draft, view.hasEncryptionPassword)
   const changes = changesOf(before, draft)
   const mustStore = draft.encryptionPassword !== '' && !stored
@@ -53,10 +54,15 @@ function Loaded({ view, tab, onTab }: { view: SiteView; tab: SettingsSection; on
       if (nightsChanged(before, draft)) await setNights(name, draft)
       await queryClient.invalidateQueries({ queryKey: ['sites'] })
       setDraft((now) => ({ ...now, password: '', encryptionPassword: '' }))
+      setRound((now) => now + 1)
     } catch (thrown) {
       setError(readError(thrown))
     }
     setBusy(false)
+  }
+  const discard = () => {
+    setDraft(before)
+    setRound((now) => now + 1)
   }
   return (
     <Page
@@ -73,7 +79,7 @@ function Loaded({ view, tab, onTab }: { view: SiteView; tab: SettingsSection; on
               ? 'Nothing changed'
               : `${formatPlural(changes.length, 'change')} not saved: ${changes.join(', ')}${mustStore ? '. Save waits for “I have stored it”' : ''}`}
           </span>
-          <Button disabled={changes.length === 0 || busy} onClick={() => setDraft(before)}>
+          <Button disabled={changes.length === 0 || busy} onClick={discard}>
             Discard
           </Button>
           <Button
@@ -97,6 +103,8 @@ function Loaded({ view, tab, onTab }: { view: SiteView; tab: SettingsSection; on
         )}
         <SettingsForm
           tab={tab}
+          isKnown
+          round={round}
           draft={draft}
           errors={errors}
           change={(change) => setDraft((now) => ({ ...now, ...change }))}

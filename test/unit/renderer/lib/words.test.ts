@@ -3,7 +3,6 @@ import { drillOutcome } from '#renderer/lib/jobs.ts'
 import { levelSummaries } from '#renderer/lib/levels.ts'
 import { matchCommands } from '#renderer/lib/match-commands.ts'
 import { firstNight, nextNightText } from '#renderer/lib/next-night.ts'
-import { generatePassword } from '#renderer/lib/password.ts'
 import { differenceText, sortTables, splitTables } from '#renderer/lib/plan-tables.ts'
 import { drillText, siteProof } from '#renderer/lib/proof-text.ts'
 import { ageState, filterSites, isInTrouble, sortByTrouble } from '#renderer/lib/protection.ts'
@@ -49,25 +48,6 @@ describe('protection', () => {
 
   it('turns an age at 26 and 50 hours', () => {
     expect([26 * 3600, 26 * 3600 + 1, 50 * 3600, 50 * 3600 + 1, null].map(ageState)).toEqual(['ok', 'warn', 'warn', 'bad', 'bad'])
-  })
-})
-
-describe('generatePassword', () => {
-  it('makes readable groups with over 128 bits', () => {
-    const password = generatePassword()
-    expect(password).toMatch(/^(?:[a-km-zA-HJ-NP-Z2-9]{5}-){4}[a-km-zA-HJ-NP-Z2-9]{5}$/)
-    expect(25 * Math.log2(56)).toBeGreaterThan(128)
-    expect(generatePassword()).not.toBe(password)
-  })
-
-  it('throws away bytes that would make some letters likelier', () => {
-    let calls = 0
-    const password = generatePassword((bytes) => {
-      calls += 1
-      return bytes.fill(calls === 1 ? 255 : 0)
-    })
-    expect(calls).toBe(2)
-    expect(password).toBe('aaaaa-aaaaa-aaaaa-aaaaa-aaaaa')
   })
 })
 

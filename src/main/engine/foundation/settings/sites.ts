@@ -149,10 +149,11 @@ function unknownSite(name: string): AppError {
 function withoutSecrets(input: SiteInput): Site {
   const { database, encryption, ...rest } = siteInputSchema.parse(input)
   const { password: _databasePassword, ...databaseSettings } = database
+  const { password: _encryptionPassword, ...encryptionSettings } = encryption ?? { enabled: false }
   const site = siteSchema.parse({
     ...rest,
     database: databaseSettings,
-    ...(encryption ? { encryption: { enabled: encryption.enabled } } : {}),
+    ...(encryption ? { encryption: encryptionSettings } : {}),
   })
   const paths = [site.server?.siteDir, site.server?.filesDir, site.server?.securityDir, site.server?.backupDir, site.vault?.path]
   for (const path of paths) {
