@@ -82,7 +82,14 @@ describe('loading dumps', () => {
     await dumpToFile(connection, 'everything', own)
     const scripts = {
       pg_dump: await postgres.pgDump('everything', ['-n', 'everything']),
-      quoted: await postgres.pgDump('everything', ['-n', 'everything', '--quote-all-identifiers', '--verbose', '--clean', '--if-exists']),
+      quoted: await postgres.pgDump('everything', [
+        '-n',
+        'everything',
+        '--quote-all-identifiers',
+        '--verbose',
+        '--clean',
+        '--if-exists',
+      ]),
       inserts: await postgres.pgDump('everything', ['-n', 'everything', '--inserts', '--on-conflict-do-nothing', '--clean']),
       columns: await postgres.pgDump('everything', ['-n', 'everything', '--column-inserts', '--rows-per-insert=7']),
       own: await readFile(own, 'utf8'),
