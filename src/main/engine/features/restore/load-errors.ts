@@ -20,7 +20,7 @@ export interface FailedStatement {
 export function statementFailed(error: unknown, { facts, text, place }: FailedStatement): AppError {
   const answer = error as { message: string; code?: string; where?: string; position?: string; severity?: string }
   if (answer.severity === undefined || answer.severity === 'FATAL') return connectionLost(answer, place)
-  const row = /^COPY [^\n]*?, line (\d+)/.exec(answer.where ?? '')?.[1]
+  const row = /^COPY [^\n]*?, line (\d+)/m.exec(answer.where ?? '')?.[1]
   const what = facts ? `${facts.name}${facts.table === undefined ? '' : ` "${facts.table}"`}` : 'A constraint at the end'
   const message = withoutValues(answer.message, answer.code ?? '')
   const where = place ? ` (line ${place.line} of the dump${row ? `, row ${row} of the table` : ''})` : ''
@@ -52,7 +52,7 @@ function hintFor(code: string): string {
 }
 
 /** Words before a quoted name in messages of PostgreSQL; whatever else is quoted may be a value. */
-const NAMED = /(?:column|relation|table|constraint|type|encoding|index|domain|enum|role|schema|function|trigger) $/
+const NAMED = /(?:column|relation|table|constraint|type|encoding|index|domain|enum|role|schema|function|trigger|parameter) $/
 
 /** A server's message without values of rows, which are in those of data and of functions. */
 function withoutValues(message: string, code: string): string {

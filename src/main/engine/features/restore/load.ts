@@ -73,9 +73,10 @@ export async function loadDump(request: LoadRequest): Promise<LoadResult> {
   try {
     return await loader.run()
   } catch (error) {
-    const known = asLoadError(loader.lost ?? error, signal)
+    const isUnknown = error instanceof AppError && error.code === 'commit-unknown'
+    const known = asLoadError(isUnknown ? error : (loader.lost ?? error), signal)
     // a server that builds an index would not notice the end of its connection, and would hold its locks on
-    if (loader.backend && (signal.aborted || loader.lost) && known.code !== 'commit-unknown') {
+    if (loader.backend && (signal.aborted || loader.lost) && !isUnknown) {
       await endBackend(connection, loader.backend)
     }
     throw known
