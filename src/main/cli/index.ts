@@ -6,10 +6,14 @@ import { runDemo } from './commands/demo.ts'
 import { type DrillOptions, drillBackup } from './commands/drill.ts'
 import { listJobs, showJob } from './commands/jobs.ts'
 import { listBackups } from './commands/list.ts'
+
 import { generatePassword, setPassword, testPassword } from './commands/password.ts'
-import { checkRestoreOptions, restoreBackup } from './commands/restore.ts'
+
+import { checkPlanOptions, type RestoreOptions, restoreBackup } from './commands/restore.ts'
+
 import { addSite, listSites, removeSite, showSite } from './commands/sites.ts'
 import { verifyBackups } from './commands/verify.ts'
+import { dropKept, listKept, undoRestore } from './commands/way-back.ts'
 import { EXIT, exitCodeOf, type Outcome, wrongUse } from './exit.ts'
 import { type CommonOptions, openSession, type Session } from './session.ts'
 import { processTerminal, type Terminal } from './terminal.ts'
@@ -179,12 +183,47 @@ function buildProgram(terminal: Terminal, json: boolean, run: Run): Command {
     .argument('<site>')
     .argument('<name>')
     .option('--from <repository>', 'vault or server (default: vault, else server)')
-    .option('--parts <parts>', 'database,files', 'database,files')
+    .option('--parts <parts>', 'out of database,files,config,security', 'database,files')
+    .option('--of <site>', 'restore a backup of that site: a staging copy')
+    .option('--schema <name>', 'write the database into this schema, which must be free')
+    .option('--without-owners', 'all belongs to the database user of the site')
+    .option('--without-grants', 'leave out who may do what')
+    .option('--no-safety-backup', 'do not back the site up first')
     .option('--plan', 'show what would happen; change nothing')
     .option('--confirm <site>', 'run it; names the site once more')
-    .action((site: string, name: string, options: { from?: string; parts?: string; plan?: boolean; confirm?: string }) => {
-      checkRestoreOptions(site, options)
+    .action((site: string, name: string, options: RestoreOptions) => {
+      checkPlanOptions('restore', site, options)
       return run(program, options.confirm ?? '', (session) => restoreBackup(session, site, name, options))
+    })
+
+  program
+    .command('kept')
+    .description('list what restores set aside: each can be undone or dropped')
+    .argument('<site>')
+    .action((site: string) => run(program, null, (session) => listKept(session, site)))
+
+  program
+    .command('undo')
+    .description('make a kept state the live one again; what is live now is kept')
+    .argument('<site>')
+    .argument('[kept]', 'as "zbd kept" lists it (default: the newest)')
+    .option('--plan', 'show what would happen; change nothing')
+    .option('--confirm <site>', 'run it; names the site once more')
+    .action((site: string, kept: string | undefined, options: { plan?: boolean; confirm?: string }) => {
+      checkPlanOptions('undo', site, options)
+      return run(program, options.confirm ?? '', (session) => undoRestore(session, site, kept, options))
+    })
+
+  program
+    .command('drop')
+    .description('delete a kept state for good')
+    .argument('<site>')
+    .argument('<kept>', 'as "zbd kept" lists it')
+    .option('--plan', 'show what would be deleted; change nothing')
+    .option('--confirm <site>', 'delete it; names the site once more')
+    .action((site: string, kept: string, options: { plan?: boolean; confirm?: string }) => {
+      checkPlanOptions('drop', site, options)
+      return run(program, options.confirm ?? '', (session) => dropKept(session, site, kept, options))
     })
 
   program

@@ -1,26 +1,35 @@
 import { AppError } from '#shared/errors.ts'
-import { formatCount, formatDuration, formatMomentLong } from '#shared/format.ts'
+import { formatBytes, formatCount, formatDuration, formatMomentLong } from '#shared/format.ts'
 import type { RestorePart, RestorePlan } from '#shared/model/plan.ts'
 import { type Outcome, wrongUse } from '../exit.ts'
 import type { Session } from '../session.ts'
-import { formatTable } from '../table.ts'
 import { repositoryOption } from './list.ts'
+import { checksText, notSafe, rowsText, stepsText } from './plan-text.ts'
+
+const PARTS = ['database', 'files', 'config', 'security'] as const satisfies RestorePart[]
 
 export interface RestoreOptions {
   from?: string
   parts?: string
+  /** The site whose backup it is. */
+  of?: string
+  schema?: string
+  withoutOwners?: boolean
+  withoutGrants?: boolean
+  /** commander's form of `--no-safety-backup`. */
+  safetyBackup?: boolean
   plan?: boolean
   confirm?: string
 }
 
 /** The checks of the command line that can be made before anything is opened. */
-export function checkRestoreOptions(site: string, options: RestoreOptions): void {
-  if (options.plan && options.confirm !== undefined) throw wrongUse('restore: --plan shows, --confirm runs: give one of them.')
+export function checkPlanOptions(command: string, site: string, options: { plan?: boolean; confirm?: string }): void {
+  if (options.plan && options.confirm !== undefined) throw wrongUse(`${command}: --plan shows, --confirm runs: give one of them.`)
   if (!options.plan && options.confirm === undefined) {
-    throw wrongUse(`restore: nothing was done. --plan shows what would happen; --confirm ${site} does it.`)
+    throw wrongUse(`${command}: nothing was done. --plan shows what would happen; --confirm ${site} does it.`)
   }
   if (options.confirm !== undefined && options.confirm !== site) {
-    throw wrongUse(`restore: --confirm names "${options.confirm}", but the site is "${site}". Nothing was done.`)
+    throw wrongUse(`${command}: --confirm names "${options.confirm}", but the site is "${site}". Nothing was done.`)
   }
 }
 
@@ -28,68 +37,83 @@ export async function restoreBackup(session: Session, site: string, name: string
   const from = repositoryOption(options.from, '--from', ['vault', 'server'])
   const parts = (options.parts ?? 'database,files')
     .split(',')
-    .map((part) => repositoryOption<RestorePart>(part.trim(), '--parts', ['database', 'files']) ?? 'database')
+    .map((part) => repositoryOption<RestorePart>(part.trim(), '--parts', PARTS) ?? 'database')
   const passwords = await session.sources.passwords()
-  const planning = await session.engine.call('restore.plan', { site, name, parts, passwords, ...(from ? { from } : {}) })
+  const planning = await session.engine.call('restore.plan', {
+    site,
+    name,
+    parts,
+    passwords,
+    withoutOwners: options.withoutOwners ?? false,
+    withoutGrants: options.withoutGrants ?? false,
+    safetyBackup: options.safetyBackup ?? true,
+    ...(from ? { from } : {}),
+    ...(options.of === undefined ? {} : { sourceSite: options.of }),
+    ...(options.schema === undefined ? {} : { schema: options.schema }),
+  })
   const { planId } = (await session.follow(planning.jobId)).result as { planId: string }
   const plan = await session.engine.call('restore.getPlan', { planId })
-  if (options.plan) return { result: plan, text: planText(plan), problem: !plan.runnable }
-  if (!plan.runnable) {
-    const failed = plan.checks.filter((check) => check.outcome === 'failed')
-    throw new AppError(
-      'not-safe',
-      `The restore was not started: ${failed.map((check) => `${check.name}: ${check.finding}`).join('; ')}.`,
-      {
-        hint: 'Nothing was changed. See the whole plan with --plan.',
-        details: { plan },
-      },
-    )
-  }
+  if (options.plan) return { result: plan, text: planText(plan, options), problem: !plan.runnable }
+  if (!plan.runnable) throw notSafe('The restore', plan)
   const { jobId } = await session.engine.call('restore.run', { planId })
   if (jobId === null) throw new AppError('not-confirmed', 'The restore was not confirmed. Nothing was changed.')
   const job = await session.follow(jobId)
-  const result = job.result as { keptSchema?: string | null; note?: string; seconds?: number }
-  const kept = result.keptSchema ? `The schema as it was is kept as ${result.keptSchema}.\n` : ''
-  return {
-    result: { ...result, jobId, plan },
-    text: `${name} is restored onto ${site} in ${formatDuration(result.seconds ?? 0)}.\n${kept}${result.note ?? ''}\n`,
+  const result = job.result as {
+    keptSchema?: string | null
+    safetyBackup?: string | null
+    findings?: { outcome: string; name: string; finding: string }[]
+    undoHint?: string
+    note?: string
+    seconds?: number
   }
+  const lines = [
+    `${name} is restored onto ${site} in ${formatDuration(result.seconds ?? 0)}.`,
+    result.safetyBackup ? `The site as it was is in the vault as ${result.safetyBackup}.` : '',
+    result.keptSchema ? `The schema as it was is kept as ${result.keptSchema}.` : '',
+    ...(result.findings ?? []).filter(({ outcome }) => outcome === 'warning').map((check) => `! ${check.name}: ${check.finding}`),
+    result.undoHint ?? '',
+    result.note ?? '',
+  ]
+  return { result: { ...result, jobId, plan }, text: `${lines.filter((line) => line !== '').join('\n')}\n` }
 }
 
-function planText(plan: RestorePlan): string {
-  const rows = plan.tables.map(({ table, rowsNow, rowsThen }) => [
-    table,
-    count(rowsNow),
-    count(rowsThen),
-    difference(rowsNow, rowsThen),
-  ])
-  const glyph = { passed: '✓', warning: '!', failed: '✗' }
+function planText(plan: RestorePlan, options: RestoreOptions): string {
+  const { backup, sourceSite, site, schema, media, config } = plan
+  const written = (config ?? []).filter(({ change }) => change === 'added' || change === 'replaced')
   return [
-    `Plan, nothing changed yet: restore ${plan.backup.name} of ${formatMomentLong(plan.backup.timestamp)} (${formatDuration(plan.ageSeconds)} ago) onto ${plan.site}.\n`,
+    `Plan, nothing changed yet: restore ${backup.name} of ${formatMomentLong(backup.timestamp)} (${formatDuration(plan.ageSeconds)} ago) onto ${site}.\n`,
+    sourceSite === site ? '' : `Staging copy: ${site} becomes a copy of ${sourceSite}.\n`,
     `Read from: ${plan.from}\n`,
-    `Parts: ${plan.parts.join(', ')}\n\n`,
-    rows.length > 0 ? formatTable(['Table', '>Now', '>Then', '>Difference'], rows) : '',
-    plan.media
-      ? `Media: ${formatCount(plan.media.added)} added, ${formatCount(plan.media.replaced)} replaced, ${formatCount(plan.media.same)} the same, ${formatCount(plan.media.stay)} newer ones stay.\n`
+    `Parts: ${plan.parts.join(', ')}\n`,
+    plan.parts.includes('database') ? `Schema: ${schema}${leftOut(plan)}\n` : '',
+    `Safety backup: ${plan.safetyBackup ?? 'none'}\n\n`,
+    rowsText(plan.tables),
+    media
+      ? `Media: ${formatCount(media.added)} added, ${formatCount(media.replaced)} replaced, ${formatCount(media.same)} the same, ${formatCount(media.stay)} newer ones stay.\n`
       : '',
-    '\nChecks\n',
-    ...plan.checks.map((check) => `  ${glyph[check.outcome]} ${check.name}: ${check.finding}\n`),
-    '\nSteps\n',
-    ...plan.steps.map((step, index) => `  ${index + 1}. ${step.name}: ${step.detail}\n`),
-    '\nWay back\n',
-    ...plan.wayBack.map((line) => `  ${line}\n`),
-    plan.runnable
-      ? `\nRun it with: zbd restore ${plan.site} ${plan.backup.name} --confirm ${plan.site}\n`
-      : '\nThis plan cannot be run: see the failed checks.\n',
+    ...written.map(({ path, bytes, change }) => `Configuration: ${path} (${formatBytes(bytes)}) is ${change}.\n`),
+    checksText(plan),
+    stepsText(plan),
+    plan.runnable ? `\nRun it with: ${commandOf(plan, options)}\n` : '\nThis plan cannot be run: see the failed checks.\n',
   ].join('')
 }
 
-function count(rows: number | null): string {
-  return rows === null ? '–' : formatCount(rows)
+function leftOut({ withoutOwners, withoutGrants }: RestorePlan): string {
+  if (withoutOwners && withoutGrants) return ', without owners and grants'
+  return withoutOwners ? ', without owners' : withoutGrants ? ', without grants' : ''
 }
 
-function difference(now: number | null, then: number | null): string {
-  if (now === null || then === null) return '–'
-  if (now === then) return 'same'
-  return then > now ? `+${formatCount(then - now)}` : `−${formatCount(now - then)}`
+function commandOf({ site, backup }: RestorePlan, options: RestoreOptions): string {
+  const { from, parts, of, schema, withoutOwners, withoutGrants, safetyBackup } = options
+  return [
+    `zbd restore ${site} ${backup.name}`,
+    ...(of === undefined ? [] : [`--of ${of}`]),
+    ...(from === undefined ? [] : [`--from ${from}`]),
+    ...(parts === undefined || parts === 'database,files' ? [] : [`--parts ${parts}`]),
+    ...(schema === undefined ? [] : [`--schema ${schema}`]),
+    ...(withoutOwners ? ['--without-owners'] : []),
+    ...(withoutGrants ? ['--without-grants'] : []),
+    ...(safetyBackup === false ? ['--no-safety-backup'] : []),
+    `--confirm ${site}`,
+  ].join(' ')
 }

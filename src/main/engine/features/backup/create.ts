@@ -129,7 +129,7 @@ async function removeFiles(paths: string[], job: JobContext): Promise<void> {
 }
 
 /** @throws AppError `encryption-no-password`: a site that wants encryption is never backed up in clear */
-async function encryptionPassword(context: EngineContext, site: Site): Promise<string | null> {
+export async function encryptionPassword(context: EngineContext, site: Site): Promise<string | null> {
   if (!site.encryption?.enabled) return null
   const password = await context.sites.encryptionPassword(site)
   if (password) return password
@@ -255,7 +255,7 @@ async function checkParts(
   }
 }
 
-function plainBytes(sources: PartSource[]): { database: number; media: number; config: number } {
+export function plainBytes(sources: PartSource[]): { database: number; media: number; config: number } {
   const bytesOf = (part: PartKind) => sources.find((source) => source.part === part)?.bytes ?? 0
   return { database: bytesOf('database'), media: bytesOf('files'), config: bytesOf('config') }
 }

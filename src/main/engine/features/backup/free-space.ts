@@ -20,14 +20,24 @@ export function estimatedBackupBytes(plain: { database: number; media: number; c
  * @throws AppError `disk-full`
  */
 export async function requireFreeSpace(folder: string, bytes: number): Promise<void> {
-  const disk = await statfs(await existingFolder(folder))
-  const free = disk.bavail * disk.bsize
-  if (bytes + RESERVE_BYTES <= free) return
+  const free = await freeBytes(folder)
+  if (isEnough(bytes, free)) return
   throw new AppError(
     'disk-full',
     `The backup needs about ${formatBytes(bytes)}, but the disk of ${folder} has ${formatBytes(free)} free. It was not started; the backups there are unchanged.`,
     { hint: 'Free some space, or choose another vault folder in the site’s settings.', details: { folder, bytes, free } },
   )
+}
+
+/** Whether so many bytes fit, with some left for whatever else writes to the disk. */
+export function isEnough(bytes: number, free: number): boolean {
+  return bytes + RESERVE_BYTES <= free
+}
+
+/** Bytes that are free on the disk of a folder, which need not be there yet. */
+export async function freeBytes(folder: string): Promise<number> {
+  const disk = await statfs(await existingFolder(folder))
+  return disk.bavail * disk.bsize
 }
 
 /** A vault is made by its first backup: until then its disk is that of the folder it will be in. */

@@ -8,6 +8,7 @@ export interface LiveDatabase {
   /** Exact rows (null: not allowed to count) and the columns that can be given values, per table. */
   tables: Map<string, { rows: number | null; columns: string[] }>
   user: string
+  /** Or a member of a role that may run programs or read and write files on the server. */
   isSuperuser: boolean
   ownsSchema: boolean
   mayCreateSchema: boolean
@@ -28,7 +29,10 @@ export async function readLive(
   try {
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
     const { rows: own } = await client.query(
-      `SELECT current_user AS user, rolsuper AS is_superuser,
+      `SELECT current_user AS user,
+              EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE pg_catalog.pg_has_role(current_user, r.oid, 'MEMBER')
+                AND (r.rolsuper OR r.rolname IN ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files'))
+              ) AS is_superuser,
               has_database_privilege(current_database(), 'CREATE') AS may_create,
               (SELECT oid::int8::float8 FROM pg_catalog.pg_namespace WHERE nspname = $1) AS oid,
               (SELECT pg_has_role(current_user, nspowner, 'MEMBER') FROM pg_catalog.pg_namespace WHERE nspname = $1) AS owns

@@ -2,48 +2,74 @@ import type { EngineContext } from '#engine/foundation/context.ts'
 import type { Site } from '#shared/model/site.ts'
 import { wasCommitted } from './commit-outcome.ts'
 import { undoFiles } from './files/undo-files.ts'
-import { isCommitted, listUndoJobs, markCommitted, readUndoJournal } from './files/undo-journal.ts'
+import { hasUndo, isCommitted, listUndoJobs, markCommitted, readUndoJournal, removeUndo } from './files/undo-journal.ts'
+import { readDropping, unmarkDropping } from './way-back/dropping.ts'
+import { finishTakingBack } from './way-back/take-back-files.ts'
+
+type Recovery = Pick<EngineContext, 'sites' | 'log'>
 
 /**
- * Ends what restores of a site left half-done when their program was killed: media are put back unless the database was
- * swapped. A restore of the database alone leaves nothing: its transaction ended with the program.
- * To be called while the site is locked, so that no restore of it is running.
+ * Ends what restores, undos and deletions of a site left half-done when their program was killed: files are put back unless
+ * the database was swapped; kept files go when their schema did. What concerns the database alone leaves nothing: its
+ * transaction ended with the program.
+ * To be called while the site is locked, so that nothing of it is running.
  * @throws AppError when the database can't be asked but must be: then everything stays, for the next start
  */
-export async function recoverInterruptedRestores(context: Pick<EngineContext, 'sites' | 'log'>, site: Site): Promise<void> {
+export async function recoverInterruptedRestores(context: Recovery, site: Site): Promise<void> {
   if (!site.server) return
-  const { filesDir } = site.server
+  const folders = site.server
+  const { filesDir } = folders
   for (const job of await listUndoJobs(filesDir)) {
-    if (isCommitted(filesDir, job)) continue
-    const { owner, isInPlace } = await lookInto(context, site, filesDir, job)
-    // a files folder may be shared by sites
-    if (owner !== null && owner !== site.name) continue
-    if (isInPlace) {
+    const found = await lookInto(filesDir, job)
+    // a files folder may be shared by sites; without its first line nothing was done yet
+    if (found && found.site !== site.name) continue
+    if (isCommitted(filesDir, job)) {
+      if (await finishDropping(context, site, filesDir, job)) continue
+      if (found?.undoes !== null && found && hasUndo(filesDir, found.undoes)) await finishTakingBack(folders, job)
+    } else if (found?.committing && (await isInPlace(context, site, found))) {
       await markCommitted(filesDir, job)
+      if (found.undoes !== null) await finishTakingBack(folders, job)
       context.log.info('an interrupted restore was complete', { job, site: site.name })
     } else {
-      const undone = await undoFiles(site.server, job)
+      const undone = await undoFiles(folders, job)
       context.log.warn('files of an interrupted restore were put back', { job, site: site.name, ...undone })
     }
   }
 }
 
-async function lookInto(
-  { sites }: Pick<EngineContext, 'sites'>,
-  site: Site,
-  filesDir: string,
-  job: string,
-): Promise<{ owner: string | null; isInPlace: boolean }> {
-  let owner: string | null = null
+interface Found {
+  site: string
+  schema: string | null
+  undoes: string | null
+  committing: { backend: { pid: number; startedAt: string }; liveOid: number | null } | null
+}
+
+async function lookInto(filesDir: string, job: string): Promise<Found | null> {
+  let found: Found | null = null
   for await (const line of readUndoJournal(filesDir, job)) {
-    if (line.type === 'start') {
-      owner = line.site
-      if (owner !== site.name) return { owner, isInPlace: false }
-    }
-    if (line.type !== 'committing') continue
-    const isInPlace = await wasCommitted(await sites.connection(site), site.database.schema, line.liveOid, line.backend)
-    return { owner, isInPlace }
+    if (line.type === 'start') found = { site: line.site, schema: line.schema, undoes: line.undoes ?? null, committing: null }
+    else if (line.type === 'committing' && found) found.committing = line
   }
-  // COMMIT was never sent
-  return { owner, isInPlace: false }
+  return found
+}
+
+async function isInPlace({ sites }: Recovery, site: Site, { schema, committing }: Found): Promise<boolean> {
+  if (!committing) return false
+  const { backend, liveOid } = committing
+  return wasCommitted(await sites.connection(site), schema ?? site.database.schema, liveOid, backend)
+}
+
+/** @returns true: the kept files of the job are gone */
+async function finishDropping({ sites, log }: Recovery, site: Site, filesDir: string, job: string): Promise<boolean> {
+  const dropping = await readDropping(filesDir, job)
+  if (dropping === undefined) return false
+  const isGone =
+    dropping === null || (await wasCommitted(await sites.connection(site), dropping.schema, dropping.oid, dropping.backend))
+  if (isGone) await removeUndo(filesDir, job)
+  else await unmarkDropping(filesDir, job)
+  log.info(isGone ? 'an interrupted deletion was finished' : 'an interrupted deletion did not take place', {
+    job,
+    site: site.name,
+  })
+  return isGone
 }

@@ -14,6 +14,8 @@ export interface DumpSurvey {
   roles: Set<string>
   /** `schema.name` of what it refers to outside of the site's schema. */
   references: Set<string>
+  /** Constraints that are added to tables: how many of each name. */
+  constraints: Map<string, number>
   /** Functions that run with the rights of their owner. */
   securityDefiners: number
   /** Functions that run while it is loaded. A superuser refuses to load them. */
@@ -34,6 +36,7 @@ export async function surveyDump(script: AsyncIterable<Buffer>, target: DumpTarg
     owners: new Set(),
     roles: new Set(),
     references: new Set(),
+    constraints: new Map(),
     securityDefiners: 0,
     runs: gate.runs,
     leftOut: gate.leftOut,
@@ -53,6 +56,7 @@ export async function surveyDump(script: AsyncIterable<Buffer>, target: DumpTarg
     for (const role of facts.roles) survey.roles.add(role)
     for (const reference of facts.references) survey.references.add(reference)
     if (facts.isSecurityDefiner) survey.securityDefiners += 1
+    if (facts.name === 'ALTER TABLE') countConstraint(item.text, survey.constraints)
     if (facts.table === undefined) continue
     const table = survey.tables.get(facts.table) ?? { rows: 0, columns: null }
     survey.tables.set(facts.table, table)
@@ -63,4 +67,11 @@ export async function surveyDump(script: AsyncIterable<Buffer>, target: DumpTarg
     table.rows += item.rowCount()
   }
   return survey
+}
+
+/** Of the form in which pg_dump adds constraints. */
+function countConstraint(statement: string, constraints: Map<string, number>): void {
+  const [, quoted, plain] = /\sADD CONSTRAINT (?:"((?:[^"]|"")+)"|(\w+)) /.exec(statement) ?? []
+  const name = quoted?.replaceAll('""', '"') ?? plain
+  if (name !== undefined) constraints.set(name, (constraints.get(name) ?? 0) + 1)
 }

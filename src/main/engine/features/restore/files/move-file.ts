@@ -24,8 +24,8 @@ export async function keepFile(path: string, kept: string): Promise<void> {
   }
 }
 
-/** With its mode, time and, where that is allowed, its owner. */
-async function copyWhole(from: string, to: string, part: string): Promise<void> {
+/** Copies a file onto the disk with its mode, time and, where that is allowed, its owner. */
+export async function copyWhole(from: string, to: string, part: string): Promise<void> {
   await rm(part, { force: true })
   await copyFile(from, part, constants.COPYFILE_EXCL)
   const facts = await stat(from)

@@ -26,7 +26,7 @@ export async function undoFiles(folders: SiteFolders, jobId: string): Promise<Un
   const undone: UndoneFiles = { removed: 0, putBack: 0 }
   const made: string[] = []
   for await (const line of readUndoJournal(folders.filesDir, jobId)) {
-    if (line.type !== 'add' && line.type !== 'replace' && line.type !== 'folder') continue
+    if (line.type === 'start' || line.type === 'committing' || line.type === 'remove-folder') continue
     const finder = finders[line.area]
     const parts = safeParts(line.path.join('/'), line.area === 'media' ? 'media' : 'config')
     const path = join(finder.root, ...parts)
@@ -37,7 +37,9 @@ export async function undoFiles(folders: SiteFolders, jobId: string): Promise<Un
     const part = `${path}.${jobId}.part`
     const standing = await finder.look(parts)
     await rm(part, { force: true })
-    if (line.type === 'replace') {
+    if (line.type !== 'add') {
+      // somebody has put another file there since
+      if (line.type === 'remove' && standing !== 'nothing') continue
       const kept = join(keptFolder(places, line.area), ...parts)
       if (!(await lstat(kept).catch(() => null))?.isFile()) continue
       await moveFile(kept, path, part)

@@ -38,14 +38,16 @@ const lineSchema = z.discriminatedUnion('type', [
     at: z.string(),
     /** The schema that is replaced by the same job; null: media only. */
     schema: z.string().nullable(),
-    /** The name under which that schema is kept; absent in older journals. */
-    keptSchema: z.string().nullable().optional(),
     /** The job whose changes this one takes back. */
     undoes: z.string().optional(),
   }),
   z.object({ type: z.literal('folder'), area, path }),
   z.object({ type: z.literal('add'), area, path, size: z.number(), seconds: z.number() }),
   z.object({ type: z.literal('replace'), area, path }),
+  /** A file that went, kept like a replaced one: what an earlier job had added. */
+  z.object({ type: z.literal('remove'), area, path }),
+  /** A folder that goes once the whole job is in place, unless it holds something by then. */
+  z.object({ type: z.literal('remove-folder'), area, path, mode: z.int() }),
   z.object({
     type: z.literal('committing'),
     backend: z.object({ pid: z.int(), startedAt: z.string() }),
@@ -171,24 +173,27 @@ export function isCommitted(filesDir: string, jobId: string): boolean {
 }
 
 export interface KeptFiles {
-  /** Files that were replaced and can be put back, and their bytes. */
+  /** Files that were replaced or went, and can be put back, and their bytes. */
   replaced: number
   bytes: number
+  /** Such files whose former content is not there any more. */
+  missing: number
   /** Files that were added. */
   added: number
 }
 
 /** What a job left that can be undone, by its journal and what lies there. */
 export async function measureUndo(filesDir: string, jobId: string): Promise<KeptFiles> {
-  const kept: KeptFiles = { replaced: 0, bytes: 0, added: 0 }
+  const kept: KeptFiles = { replaced: 0, bytes: 0, missing: 0, added: 0 }
   const places = undoPlaces(filesDir, jobId)
   for await (const line of readUndoJournal(filesDir, jobId)) {
     if (line.type === 'add') kept.added += 1
-    if (line.type !== 'replace') continue
+    if (line.type !== 'replace' && line.type !== 'remove') continue
     const facts = await lstat(join(keptFolder(places, line.area), ...line.path)).catch(() => null)
-    if (!facts?.isFile()) continue
-    kept.replaced += 1
-    kept.bytes += facts.size
+    if (facts?.isFile()) {
+      kept.replaced += 1
+      kept.bytes += facts.size
+    } else kept.missing += 1
   }
   return kept
 }

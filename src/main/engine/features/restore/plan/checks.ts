@@ -3,6 +3,7 @@ import type { PlanCheck } from '#shared/model/plan.ts'
 import type { LiveDatabase, NeededFindings } from '../live.ts'
 import type { MediaSurvey } from '../media/survey-media.ts'
 import type { DumpSurvey } from '../survey-dump.ts'
+import type { DatabaseSpace } from './database-space.ts'
 
 const SHOWN = 5
 
@@ -16,10 +17,12 @@ function some(names: readonly string[]): string {
   return names.slice(0, SHOWN).join(', ') + (rest > 0 ? ` and ${formatCount(rest)} more` : '')
 }
 
-export function schemaNameCheck(survey: DumpSurvey, schema: string): PlanCheck {
-  return survey.makesSchema
-    ? check('Schema name', 'passed', `The dump creates “${schema}”; the site uses “${schema}”`)
-    : check('Schema name', 'failed', `The dump does not create “${schema}”, which the site uses`)
+/** @param made the schema that the dump should make; it becomes `written` */
+export function schemaNameCheck(survey: DumpSurvey, made: string, written: string): PlanCheck {
+  if (!survey.makesSchema) return check('Schema name', 'failed', `The dump does not create “${made}”, which the site uses`)
+  return made === written
+    ? check('Schema name', 'passed', `The dump creates “${made}”; the site uses “${written}”`)
+    : check('Schema name', 'passed', `The dump creates “${made}”; everything in it is written as “${written}”`)
 }
 
 /** Tables and columns that are on one side only. */
@@ -85,15 +88,21 @@ export function extensionsCheck(needed: NeededFindings, live: LiveDatabase): Pla
     : check('Extensions', 'passed', 'Everything that the dump needs from outside is there')
 }
 
-export function rightsCheck(live: LiveDatabase, securityDefiners: number): PlanCheck {
+export function rightsCheck(
+  live: LiveDatabase,
+  { securityDefiners, runs }: Pick<DumpSurvey, 'securityDefiners' | 'runs'>,
+): PlanCheck {
   if (!live.mayCreateSchema) return check('Rights', 'failed', `“${live.user}” may not create schemas in this database`)
   if (!live.ownsSchema) return check('Rights', 'failed', `“${live.user}” does not own the live schema and can’t move it away`)
-  if (live.isSuperuser) {
+  if (live.isSuperuser && runs.size > 0) {
     return check(
       'Rights',
-      'warning',
-      `“${live.user}” is a superuser: functions of the dump run with all rights while it is loaded`,
+      'failed',
+      `“${live.user}” may do anything on the database server, and the dump makes it run functions: ${some([...runs])}`,
     )
+  }
+  if (live.isSuperuser) {
+    return check('Rights', 'warning', `“${live.user}” may do anything on the database server; a role of the site’s own is safer`)
   }
   if (securityDefiners > 0) {
     return check(
@@ -118,7 +127,7 @@ export function keptNameCheck(name: string, isThere: boolean): PlanCheck {
     : check('Kept schema', 'passed', `The name “${name}” is free`)
 }
 
-/** Room for the media; what the database server has is not known. */
+/** Room for the media in the site's files folder. */
 export function spaceCheck(media: MediaSurvey, freeBytes: number): PlanCheck {
   const needs = `Media need ${formatBytes(media.bytesToWrite)}; the disk has ${formatBytes(freeBytes)} free`
   return check('Space', media.bytesToWrite * 1.05 < freeBytes ? 'passed' : 'failed', needs)
@@ -129,6 +138,59 @@ export function ageCheck(ageSeconds: number, edits: number | null): PlanCheck {
   return check('Age', 'warning', `${formatDuration(ageSeconds)} older than the live site${set}`)
 }
 
-export function noMediaCheck(reason: string): PlanCheck {
-  return check('Media', 'warning', reason)
+/** @param part "media" */
+export function missingPartCheck(part: string): PlanCheck {
+  return check(capital(part), 'warning', `This backup has no ${part}: what the site has stays as it is`)
+}
+
+export function noFolderCheck(part: string): PlanCheck {
+  return check(capital(part), 'warning', `The site has no server folder in its settings: ${part} are not restored`)
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
+}
+
+export function databaseSpaceCheck({ neededBytes, freeBytes, place }: DatabaseSpace): PlanCheck {
+  const needs = `The database needs about ${formatBytes(neededBytes)}`
+  if (freeBytes === null) {
+    return check('Database space', 'warning', `${needs}; what its server has free can’t be seen from here: ${place}`)
+  }
+  const has = `${needs}; the disk of its data folder has ${formatBytes(freeBytes)} free`
+  return check('Database space', neededBytes < freeBytes ? 'passed' : 'failed', has)
+}
+
+/** A restore into a schema that is not the site's own takes only a name that nobody uses. */
+export function targetSchemaCheck(schema: string, own: string, isThere: boolean): PlanCheck {
+  if (/^pg_/i.test(schema)) return check('Target schema', 'failed', 'PostgreSQL keeps names that start with “pg_” for itself')
+  if (isThere) {
+    return check(
+      'Target schema',
+      'failed',
+      `There is a schema “${schema}” already; only a free name is written, so choose another`,
+    )
+  }
+  return check('Target schema', 'warning', `The database goes into a new schema “${schema}”; the site goes on using “${own}”`)
+}
+
+/** A copy of one site that becomes another. */
+export function stagingCheck(source: string, site: string): PlanCheck {
+  return check(
+    'Staging copy',
+    'warning',
+    `${site} becomes a copy of ${source}: its users, addresses and stored settings come along, and it may send mail to them`,
+  )
+}
+
+export function samePlaceCheck(source: string, site: string): PlanCheck {
+  return check('Staging copy', 'failed', `${source} and ${site} use the same schema of the same database`)
+}
+
+/** @param note a sentence */
+export function configNoteCheck(note: string): PlanCheck {
+  return check('Configuration', 'warning', note.replace(/\.$/, ''))
+}
+
+export function foreignConfigCheck(source: string, site: string): PlanCheck {
+  return check('Configuration', 'warning', `Host names, passwords and keys of ${site} are replaced by those of ${source}`)
 }

@@ -7,6 +7,8 @@ import type { BackupEntry, BackupPart, PartKind, RepositoryName } from '#shared/
 import type { Site } from '#shared/model/site.ts'
 
 export interface FoundBackup {
+  /** Whose backup it is. */
+  site: string
   entry: BackupEntry
   repository: Repository
   from: RepositoryName
@@ -39,7 +41,7 @@ export async function findBackup(
   }
   const from = entry.repository
   const repository = await openRepository(context, site, from)
-  return { entry, repository, from, why: whyFrom(from, wanted.from, repository.place) }
+  return { site: site.name, entry, repository, from, why: whyFrom(from, wanted.from, repository.place) }
 }
 
 function whyFrom(from: RepositoryName, wanted: RepositoryName | undefined, place: string): string {

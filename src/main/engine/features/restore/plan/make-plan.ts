@@ -1,29 +1,51 @@
 import { randomUUID } from 'node:crypto'
 import { statfs } from 'node:fs/promises'
-import { join } from 'node:path'
-import { storedPasswords } from '#engine/features/encryption/index.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
 import type { JobContext, JobHandle } from '#engine/foundation/jobs/types.ts'
-import { AppError, isCancelled } from '#shared/errors.ts'
-import type { BackupPart, RepositoryName } from '#shared/model/backup.ts'
+import { AppError } from '#shared/errors.ts'
+import type { PartKind, RepositoryName } from '#shared/model/backup.ts'
 import type { PlanCheck, RestorePart, RestorePlan } from '#shared/model/plan.ts'
 import type { Site } from '#shared/model/site.ts'
+import type { ConfigPart } from '../config/config-entry.ts'
+import { type ConfigSurvey, surveyConfig } from '../config/survey-config.ts'
 import { type LiveDatabase, readLive, readNeeded } from '../live.ts'
 import { type MediaSurvey, surveyMedia } from '../media/survey-media.ts'
-import { type OpenPart, openPart } from '../open-part.ts'
 import { type DumpSurvey, surveyDump } from '../survey-dump.ts'
 import * as checks from './checks.ts'
+import { readDatabaseSpace } from './database-space.ts'
 import { describePlan } from './describe-plan.ts'
 import { type FoundBackup, findBackup, partOf } from './find-backup.ts'
-import { hashOf, keepPlan, PLAN_LIFE_MS, type PlannedPart } from './stored-plan.ts'
+import { keptName } from './kept-name.ts'
+import { hashOf, PLAN_LIFE_MS } from './plan-shelf.ts'
+import { BackupReader } from './read-backup.ts'
+import { planSafety } from './safety.ts'
+import { restorePlans } from './stored-plan.ts'
 
 export interface RestorePlanRequest {
+  /** The site that is written. */
   site: string
   name: string
   timestamp?: string | undefined
   from?: RepositoryName | undefined
   parts: RestorePart[]
+  /** The site whose backup it is; default: `site`. */
+  sourceSite?: string | undefined
+  /** The schema that is written; default: the site's own. */
+  schema?: string | undefined
+  withoutOwners?: boolean
+  withoutGrants?: boolean
+  /** Default: true. */
+  safetyBackup?: boolean
   passwords: string[]
+}
+
+/** In which part of a backup each part of a restore is. */
+const PART_OF: Record<RestorePart, PartKind> = { database: 'database', files: 'files', config: 'config', security: 'config' }
+const PART_WORDS: Record<RestorePart, string> = {
+  database: 'database',
+  files: 'media',
+  config: 'configuration',
+  security: 'security files',
 }
 
 /**
@@ -36,50 +58,58 @@ export async function startRestorePlan(
   request: RestorePlanRequest,
 ): Promise<JobHandle<{ planId: string }>> {
   const site = await context.sites.get(request.site)
+  const source = await context.sites.get(request.sourceSite ?? request.site)
   return context.jobs.start({
     kind: 'restore-plan',
     title: `Planning to restore ${request.name}`,
     site: site.name,
     holds: [],
-    run: (job) => new PlanMaker(context, job, site, request).make(),
+    run: (job) => new PlanMaker(context, job, site, source, request).make(),
   })
 }
-
-/** Problems that lie in the backup itself: the plan shows them. */
-const CONTENT_PROBLEMS =
-  /^(dump-cut|gzip-damaged|statement-.*|other-schema|script-.*|archive-.*|media-.*|config-.*|not-a-backup|ends-too-early)$/
 
 class PlanMaker {
   readonly #context: EngineContext
   readonly #job: JobContext
   readonly #site: Site
+  readonly #source: Site
   readonly #request: RestorePlanRequest
   readonly #checks: PlanCheck[] = []
-  #passwords: string[] = []
-  #storedPasswords = new Set<string>()
+  /** The schema that is written. */
+  readonly #schema: string
 
-  constructor(context: EngineContext, job: JobContext, site: Site, request: RestorePlanRequest) {
+  constructor(context: EngineContext, job: JobContext, site: Site, source: Site, request: RestorePlanRequest) {
     this.#context = context
     this.#job = job
     this.#site = site
+    this.#source = source
     this.#request = request
+    this.#schema = request.schema ?? site.database.schema
   }
 
   async make(): Promise<{ planId: string }> {
     const { signal } = this.#job
-    const { schema } = this.#site.database
-    const found = await findBackup(this.#context, this.#site, this.#request)
+    const { withoutOwners = false, withoutGrants = false } = this.#request
+    const found = await findBackup(this.#context, this.#source, this.#request)
     const parts = this.#wantedParts(found)
-    await this.#gatherPasswords(found, parts)
-    const database = parts.includes('database') ? await this.#readDatabase(found) : null
-    const media = parts.includes('files') ? await this.#readMedia(found) : null
+    const reader = new BackupReader(this.#context, this.#job, found, this.#request.passwords, this.#checks)
+    await reader.gatherPasswords(
+      this.#source.name,
+      parts.map((part) => PART_OF[part]),
+    )
+    this.#sourceChecks(parts)
+    const database = parts.includes('database') ? await this.#readDatabase(reader) : null
+    const media = parts.includes('files') ? await this.#readMedia(reader) : null
+    const config = await this.#readConfig(reader, configParts(parts))
     const createdAt = new Date()
-    const keptSchema = keptName(schema, createdAt)
-    const live = parts.includes('database') ? await this.#readLive([keptSchema, `${schema}_temp`]) : null
+    const keptSchema = keptName(this.#schema, createdAt)
+    const live = parts.includes('database') ? await this.#readLive([keptSchema, `${this.#schema}_temp`]) : null
     if (live && database?.survey) await this.#databaseChecks(database.survey, live, keptSchema)
+    const isWanted = this.#request.safetyBackup ?? true
+    this.#job.phase('Seeing whether a safety backup can be made')
+    const safety = await planSafety(this.#context, this.#site, { isWanted, at: createdAt, signal })
     const ageSeconds = Math.max(0, Math.round((createdAt.getTime() - Date.parse(found.entry.timestamp)) / 1000))
-    const edits = editsSince(live, database?.survey ?? null)
-    this.#checks.push(checks.ageCheck(ageSeconds, edits))
+    this.#checks.push(safety.check, checks.ageCheck(ageSeconds, editsSince(live, database?.survey ?? null)))
     signal.throwIfAborted()
     const facts: Omit<RestorePlan, 'id' | 'sha256' | 'steps' | 'wayBack'> = {
       createdAt: createdAt.toISOString(),
@@ -88,12 +118,12 @@ class PlanMaker {
       backup: { name: found.entry.name, timestamp: found.entry.timestamp, repository: found.from },
       from: found.why,
       parts,
-      sourceSite: this.#site.name,
-      schema,
-      withoutOwners: false,
-      withoutGrants: false,
-      safetyBackup: null,
-      config: null,
+      sourceSite: this.#source.name,
+      schema: this.#schema,
+      withoutOwners,
+      withoutGrants,
+      safetyBackup: safety.name,
+      config: config?.survey?.files ?? null,
       ageSeconds,
       tables: tableRows(live, database?.survey ?? null),
       databaseBytes: database?.survey?.bytes ?? null,
@@ -104,8 +134,11 @@ class PlanMaker {
     }
     const preconditions = {
       settings: hashOf(this.#site),
+      sourceSettings: hashOf(this.#source),
+      dumpSchema: this.#source.database.schema,
       database: database?.part ?? null,
       media: media?.part ?? null,
+      config: config?.part ?? null,
       liveOid: live?.schemaOid ?? null,
     }
     const plan: RestorePlan = {
@@ -114,112 +147,86 @@ class PlanMaker {
       ...facts,
       ...describePlan(facts, live?.bytes ?? 0),
     }
-    keepPlan(this.#context, { plan, from: found.from, ...preconditions, passwords: this.#passwords, isUsed: false })
+    const rows = new Map([...(database?.survey?.tables ?? [])].map(([table, { rows }]) => [table, rows]))
+    const expected = { rows, constraints: database?.survey?.constraints ?? new Map() }
+    restorePlans.keep(this.#context, {
+      plan,
+      from: found.from,
+      ...preconditions,
+      expected,
+      passwords: reader.passwords,
+      isUsed: false,
+    })
     return { planId: plan.id }
   }
 
+  get #isStaging(): boolean {
+    return this.#source.name !== this.#site.name
+  }
+
   #wantedParts({ entry }: FoundBackup): RestorePart[] {
+    const wanted = this.#request.parts
     const parts: RestorePart[] = []
-    if (this.#request.parts.includes('database') && partOf(entry, 'database')) parts.push('database')
-    if (this.#request.parts.includes('files')) {
-      if (!partOf(entry, 'files'))
-        this.#checks.push(checks.noMediaCheck('This backup has no media: those of the site stay as they are'))
-      else if (!this.#site.server) {
-        this.#checks.push(checks.noMediaCheck('The site has no files folder in its settings: media are not restored'))
-      } else parts.push('files')
+    for (const part of ['database', 'files', 'config', 'security'] as const) {
+      if (!wanted.includes(part)) continue
+      if (partOf(entry, PART_OF[part]) === null) {
+        if (part !== 'database') this.#checks.push(checks.missingPartCheck(PART_WORDS[part]))
+      } else if (part !== 'database' && !this.#site.server) {
+        this.#checks.push(checks.noFolderCheck(PART_WORDS[part]))
+      } else parts.push(part)
     }
     if (parts.length > 0) return parts
     throw new AppError('nothing-to-restore', `${entry.name} has nothing of what was asked for. Nothing was changed.`, {
       hint: 'Choose another part, or another backup.',
-      details: { wanted: this.#request.parts, parts: entry.parts.map(({ part }) => part) },
+      details: { wanted, parts: entry.parts.map(({ part }) => part) },
     })
   }
 
-  /** The stored passwords are asked for only when something is encrypted. */
-  async #gatherPasswords({ entry }: FoundBackup, parts: RestorePart[]): Promise<void> {
-    this.#passwords = this.#request.passwords
-    if (!parts.some((part) => part !== 'security' && partOf(entry, part)?.isEncrypted)) return
-    const stored = await storedPasswords(this.#context, this.#site.name).catch((error: unknown) => {
-      const isEnough = this.#passwords.length > 0 && error instanceof AppError && error.code === 'secrets-locked'
-      if (isEnough) return []
-      throw error
-    })
-    this.#storedPasswords = new Set(stored)
-    this.#passwords = [...new Set([...this.#passwords, ...stored])]
+  #sourceChecks(parts: readonly RestorePart[]): void {
+    if (!this.#isStaging) return
+    const [source, site] = [this.#source.name, this.#site.name]
+    const places = [this.#source, this.#site].map(({ database }) => [database.host, database.port, database.database].join(':'))
+    const isSamePlace = places[0] === places[1] && this.#source.database.schema === this.#schema
+    this.#checks.push(isSamePlace ? checks.samePlaceCheck(source, site) : checks.stagingCheck(source, site))
+    if (configParts(parts).length > 0) this.#checks.push(checks.foreignConfigCheck(source, site))
   }
 
-  async #readDatabase(found: FoundBackup) {
-    const { schema } = this.#site.database
-    return this.#readPart<DumpSurvey>(found, 'database', 'Complete', 'its completion line', async (open) =>
-      surveyDump(open.content, { schema }, this.#job.signal),
+  async #readDatabase(reader: BackupReader) {
+    const { withoutOwners, withoutGrants } = this.#request
+    const target = { schema: this.#schema, dumpSchema: this.#source.database.schema, withoutOwners, withoutGrants }
+    return reader.read<DumpSurvey>('database', 'Complete', 'its completion line', (content) =>
+      surveyDump(content, target, this.#job.signal),
     )
   }
 
-  async #readMedia(found: FoundBackup) {
+  async #readMedia(reader: BackupReader) {
     const { server } = this.#site
     if (!server) return null
     const { signal } = this.#job
-    const media = await this.#readPart<MediaSurvey>(found, 'files', 'Media', 'its end', (open) =>
-      surveyMedia(open.content, server.filesDir, { signal }),
+    const media = await reader.read<MediaSurvey>('files', 'Media', 'its end', (content) =>
+      surveyMedia(content, server.filesDir, { signal }),
     )
     if (!media.survey) return media
-    const disk = await statfs(join(server.filesDir)).catch(() => null)
+    const disk = await statfs(server.filesDir).catch(() => null)
     if (disk) this.#checks.push(checks.spaceCheck(media.survey, disk.bavail * disk.bsize))
     return media
   }
 
-  /** Reads a part to its end; what is wrong with its content becomes a failed check. */
-  async #readPart<S>(
-    { entry, repository }: FoundBackup,
-    kind: 'database' | 'files',
-    name: string,
-    to: string,
-    read: (open: OpenPart) => Promise<S>,
-  ): Promise<{ survey: S | null; part: PlannedPart | null }> {
+  async #readConfig(reader: BackupReader, parts: ConfigPart[]) {
+    const { server: folders, name: site } = this.#site
+    if (!folders || parts.length === 0) return null
     const { signal } = this.#job
-    const known = partOf(entry, kind) as BackupPart
-    const stat = await repository.stat(known.file)
-    if (!stat) {
-      this.#checks.push(checks.unreadableCheck(name, `The file ${known.file} is missing`))
-      return { survey: null, part: null }
-    }
-    this.#job.phase(`Reading ${known.file}`, stat.size, 'bytes')
-    const part = { file: known.file, version: stat.version, isEncrypted: known.file.endsWith('.enc') }
-    const onBytes = (bytes: number) => this.#job.advance(bytes)
-    const { workers } = this.#context
-    let open: OpenPart | null = null
-    try {
-      open = await openPart({ repository, part, passwords: this.#passwords, workers, signal, onBytes })
-      this.#passwordFits(open.passwordIndex)
-      const survey = await read(open)
-      // what the reader did not need is read too: a hash is of the whole file
-      for await (const _ of open.content) signal.throwIfAborted()
-      const hashes = open.hashes()
-      const fits = known.hash === null ? null : known.hash === hashes.stored || known.hash === hashes.decrypted
-      this.#checks.push(checks.completeCheck(name, to, fits))
-      return { survey, part: { ...part, storedHash: hashes.stored, storedBytes: stat.size } }
-    } catch (error) {
-      if (isCancelled(error) || !(error instanceof AppError) || !CONTENT_PROBLEMS.test(error.code)) throw error
-      this.#checks.push(checks.unreadableCheck(error.code === 'other-schema' ? 'Schema name' : name, error.message))
-      return { survey: null, part: null }
-    } finally {
-      open?.close()
-    }
-  }
-
-  #passwordFits(index: number | null): void {
-    const fitting = index === null ? undefined : this.#passwords[index]
-    if (fitting === undefined) return
-    // deriving a key takes long: the one that fitted goes first
-    this.#passwords = [fitting, ...this.#passwords.filter((password) => password !== fitting)]
-    if (this.#checks.some(({ name }) => name === 'Password')) return
-    this.#checks.push(checks.passwordCheck(this.#site.name, this.#storedPasswords.has(fitting)))
+    const config = await reader.read<ConfigSurvey>('config', 'Configuration', 'its end', (tar) =>
+      surveyConfig({ tar, folders, site, parts, signal }),
+    )
+    for (const note of config.survey?.notes ?? []) this.#checks.push(checks.configNoteCheck(note))
+    return config
   }
 
   async #readLive(askedSchemas: string[]): Promise<LiveDatabase> {
     const { signal } = this.#job
     this.#job.phase('Counting the live rows', null, 'steps')
-    return readLive(await this.#context.sites.connection(this.#site), this.#site.database.schema, {
+    return readLive(await this.#context.sites.connection(this.#site), this.#schema, {
       askedSchemas,
       signal,
       onTable: (_name, _at, of) => {
@@ -230,26 +237,30 @@ class PlanMaker {
   }
 
   async #databaseChecks(survey: DumpSurvey, live: LiveDatabase, keptSchema: string): Promise<void> {
-    const { schema } = this.#site.database
-    const needed = await readNeeded(await this.#context.sites.connection(this.#site), survey, this.#job.signal)
+    const { signal } = this.#job
+    const schema = this.#schema
+    const connection = await this.#context.sites.connection(this.#site)
+    const needed = await readNeeded(connection, survey, signal)
     const roles = new Set([...survey.owners, ...survey.roles])
-    this.#checks.unshift(checks.schemaNameCheck(survey, schema), checks.columnsCheck(survey, live))
+    const space = await readDatabaseSpace(connection, schema, survey.bytes, signal)
+    this.#checks.unshift(checks.schemaNameCheck(survey, this.#source.database.schema, schema), checks.columnsCheck(survey, live))
     this.#checks.push(
-      checks.rightsCheck(live, survey.securityDefiners),
+      checks.databaseSpaceCheck(space),
+      checks.rightsCheck(live, survey),
       checks.rolesCheck(needed, live, roles.size),
       checks.extensionsCheck(needed, live),
-      checks.leftoverCheck(`${schema}_temp`, live.schemas.has(`${schema}_temp`)),
     )
+    if (schema !== this.#site.database.schema) {
+      this.#checks.push(checks.targetSchemaCheck(schema, this.#site.database.schema, live.schemaOid !== null))
+      return
+    }
+    this.#checks.push(checks.leftoverCheck(`${schema}_temp`, live.schemas.has(`${schema}_temp`)))
     if (live.schemaOid !== null) this.#checks.push(checks.keptNameCheck(keptSchema, live.schemas.has(keptSchema)))
   }
 }
 
-/** `SCHEMA_before_20261123094200`, at most 63 bytes. */
-export function keptName(schema: string, at: Date): string {
-  const suffix = `_before_${at.toISOString().replace(/\D/g, '').slice(0, 14)}`
-  let start = schema
-  while (Buffer.byteLength(start) + suffix.length > 63) start = [...start].slice(0, -1).join('')
-  return start + suffix
+export function configParts(parts: readonly RestorePart[]): ConfigPart[] {
+  return parts.filter((part) => part === 'config' || part === 'security')
 }
 
 function tableRows(live: LiveDatabase | null, survey: DumpSurvey | null): RestorePlan['tables'] {

@@ -1,13 +1,8 @@
-import { createHash } from 'node:crypto'
 import type { EngineContext } from '#engine/foundation/context.ts'
-import type { Home } from '#engine/foundation/home.ts'
-import { AppError } from '#shared/errors.ts'
 import type { RepositoryName } from '#shared/model/backup.ts'
 import type { RestorePlan } from '#shared/model/plan.ts'
 import type { PartFile } from '../open-part.ts'
-
-/** How long a plan can be run. */
-export const PLAN_LIFE_MS = 10 * 60_000
+import { PlanShelf } from './plan-shelf.ts'
 
 /** A part as the plan read it, to its end. */
 export interface PlannedPart extends PartFile {
@@ -21,68 +16,32 @@ export interface PlannedPart extends PartFile {
 export interface StoredPlan {
   plan: RestorePlan
   from: RepositoryName
-  /** SHA-256 of the site's settings. */
+  /** SHA-256 of the settings of the site, and of the site whose backup it is. */
   settings: string
+  sourceSettings: string
+  /** The schema that the dump makes, which may become another one. */
+  dumpSchema: string
   database: PlannedPart | null
   media: PlannedPart | null
+  config: PlannedPart | null
   liveOid: number | null
+  /** What the database must hold once it is loaded. */
+  expected: ExpectedContent
   passwords: readonly string[]
   isUsed: boolean
 }
 
-/** By home folder: what one engine has, others of the same process have not. */
-const plans = new WeakMap<Home, Map<string, StoredPlan>>()
-
-function plansOf({ home }: Pick<EngineContext, 'home'>): Map<string, StoredPlan> {
-  const known = plans.get(home) ?? new Map<string, StoredPlan>()
-  plans.set(home, known)
-  // one that has just expired is kept for a while, so that it can be said of it
-  for (const [id, { plan }] of known) if (Date.parse(plan.expiresAt) < Date.now() - PLAN_LIFE_MS) known.delete(id)
-  return known
+/** What a dump makes, as far as it can be counted again in the database. */
+export interface ExpectedContent {
+  /** Rows per table. */
+  rows: ReadonlyMap<string, number>
+  /** Constraints that the dump adds to tables: how many of each name. */
+  constraints: ReadonlyMap<string, number>
 }
 
-export function keepPlan(context: EngineContext, stored: StoredPlan): void {
-  plansOf(context).set(stored.plan.id, stored)
-}
+export const restorePlans = new PlanShelf<StoredPlan>()
 
 /** @throws AppError `plan-unknown` */
 export function planOf(context: EngineContext, id: string): StoredPlan {
-  const found = plansOf(context).get(id)
-  if (found) return found
-  throw new AppError('plan-unknown', 'This plan is not known any more. Nothing was changed.', { hint: 'Make the plan again.' })
-}
-
-/** A plan that can be run now. @throws AppError `plan-unknown`, `plan-used`, `plan-expired`, `plan-not-runnable` */
-export function runnablePlan(context: EngineContext, id: string): StoredPlan {
-  const stored = planOf(context, id)
-  if (stored.isUsed) throw unusable('plan-used', 'This plan was run already; a plan is valid once')
-  if (Date.parse(stored.plan.expiresAt) <= Date.now()) throw unusable('plan-expired', 'This plan is older than 10 minutes')
-  if (!stored.plan.runnable) {
-    const failed = stored.plan.checks
-      .filter(({ outcome }) => outcome === 'failed')
-      .map(({ name, finding }) => `${name}: ${finding}`)
-    throw unusable('plan-not-runnable', `A check of this plan failed. ${failed.join('; ')}`)
-  }
-  return stored
-}
-
-function unusable(code: string, what: string): AppError {
-  return new AppError(code, `${what.replace(/\.$/, '')}. Nothing was changed.`, { hint: 'Make the plan again.' })
-}
-
-/** SHA-256 of facts, whatever the order of their keys. */
-export function hashOf(facts: unknown): string {
-  return createHash('sha256')
-    .update(JSON.stringify(sorted(facts)))
-    .digest('hex')
-}
-
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted)
-  if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(
-    Object.entries(value)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, entry]) => [key, sorted(entry)]),
-  )
+  return restorePlans.get(context, id)
 }
