@@ -38,6 +38,15 @@ export const nightEndSchema = z.object({
   text: z.string(),
   error: appErrorSchema.nullable(),
   jobId: z.string().nullable(),
+  /** What proving backups after it found; null: none were to be proven. */
+  proofs: z
+    .object({
+      proven: z.int(),
+      failed: z.array(z.object({ repository: repositoryNameSchema, name: z.string(), reason: z.string() })),
+      /** Did not fit into the minutes. */
+      left: z.int(),
+    })
+    .nullable(),
 })
 
 export const schedule = {

@@ -8,6 +8,7 @@ import { formatBytes, formatClock } from '#shared/format.ts'
 import type { Site } from '#shared/model/site.ts'
 import { utcDate } from '#shared/rotation.ts'
 import type { LastNight } from './decide.ts'
+import { proveNight, wantsProofs } from './proofs.ts'
 import { nightlyBackups, type Standing, scheduleOf, standingOf } from './standing.ts'
 import { changeNight, readNight } from './store.ts'
 
@@ -30,10 +31,11 @@ export interface Night {
   ended: Promise<NightEnd>
 }
 
-/** Whether a night asks for anything: a backup, or to be written down as somebody else's. */
-export function wantsAttention({ decision, record }: Standing, now: Date): boolean {
+/** Whether a night asks for anything: a backup, to be written down as somebody else's, or its proofs. */
+export function wantsAttention(site: Site, { decision, record }: Standing, now: Date): boolean {
   if (decision.state === 'due') return true
-  return decision.state === 'made' && decision.isNight && record.last?.date !== utcDate(now)
+  if (decision.state !== 'made' || !decision.isNight) return false
+  return record.last?.date !== utcDate(now) || wantsProofs(site, record, now)
 }
 
 /**
@@ -48,17 +50,21 @@ export async function startNight(context: EngineContext, name: string, options: 
     const site = await context.sites.get(name)
     const now = options.now()
     const standing = await standingOf(context, site, now, options.asked)
-    if (!wantsAttention(standing, now)) {
+    if (!wantsAttention(site, standing, now)) {
       await lock.release()
       return null
     }
     if (standing.decision.state === 'made') {
-      return { site: name, jobId: null, ended: endNight(context, name, lock, () => skipNight(context, site, now)) }
+      return { site: name, jobId: null, ended: endNight(context, name, lock, options, () => skipNight(context, site, now)) }
     }
     const job = startBackupOfNight(context, name, options)
     await changeNight(context, name, { running: job.id })
     context.emit({ type: 'schedule-changed' })
-    return { site: name, jobId: job.id, ended: endNight(context, name, lock, () => outcomeOf(context, name, job, now, options)) }
+    return {
+      site: name,
+      jobId: job.id,
+      ended: endNight(context, name, lock, options, () => outcomeOf(context, name, job, now, options)),
+    }
   } catch (error) {
     await lock.release()
     throw error
@@ -92,24 +98,40 @@ function thereAlready({ name, made }: { name: string; made: Date }): string {
   return `${name} of ${formatClock(made)} UTC is there already.`
 }
 
-/** Lets go of the night in any case. */
-async function endNight(context: EngineContext, name: string, lock: Lock, end: () => Promise<NightEnd>): Promise<NightEnd> {
+type BackupEnd = Omit<NightEnd, 'proofs'>
+
+/** Proves backups once tonight's is there, and lets go of the night in any case. */
+async function endNight(
+  context: EngineContext,
+  name: string,
+  lock: Lock,
+  options: NightOptions,
+  end: () => Promise<BackupEnd>,
+): Promise<NightEnd> {
   try {
-    return await end()
-  } catch (error) {
-    context.log.error('the outcome of a night could not be kept', { site: name, error })
-    const { message } = toAppError(error)
-    return { site: name, outcome: 'failed', text: message, error: toAppError(error).toData(), jobId: null }
+    const ended = await end()
+    context.emit({ type: 'schedule-changed' })
+    const isThere = ended.outcome === 'made' || ended.outcome === 'skipped'
+    return { ...ended, proofs: isThere ? await proveNight(context, name, options) : null }
+  } catch (thrown) {
+    context.log.error('the outcome of a night could not be kept', { site: name, error: thrown })
+    const error = toAppError(thrown)
+    return { site: name, outcome: 'failed', text: error.message, error: error.toData(), jobId: null, proofs: null }
   } finally {
     await lock.release()
     context.emit({ type: 'schedule-changed' })
   }
 }
 
-async function skipNight(context: EngineContext, site: Site, now: Date): Promise<NightEnd> {
+async function skipNight(context: EngineContext, site: Site, now: Date): Promise<BackupEnd> {
   const backups = await nightlyBackups(context, site, scheduleOf(site).to)
   const there = backups.find(({ made }) => utcDate(made) === utcDate(now))
   const text = there ? thereAlready(there) : 'It was made already.'
+  const record = await readNight(context, site.name)
+  // a night that we made ourselves only has its proofs to come
+  if (record.last?.date === utcDate(now) && record.last.outcome !== 'failed') {
+    return { site: site.name, outcome: record.last.outcome, text: record.last.text, error: null, jobId: null }
+  }
   await changeNight(context, site.name, { last: { date: utcDate(now), at: now.toISOString(), outcome: 'skipped', text } })
   return { site: site.name, outcome: 'skipped', text, error: null, jobId: null }
 }
@@ -120,7 +142,7 @@ async function outcomeOf(
   job: JobHandle<JobResult>,
   begun: Date,
   options: NightOptions,
-): Promise<NightEnd> {
+): Promise<BackupEnd> {
   const date = utcDate(begun)
   const keep = (outcome: LastNight['outcome'], text: string, lastCode: string | null) =>
     changeNight(context, name, {

@@ -11,6 +11,8 @@ const TICKS = '*/30 * * * * *'
 /** So many nightly backups run at a time on this computer. */
 const TURNS = ['nights:1', 'nights:2']
 
+const REST_MS = 3_600_000
+
 /** Runs the nights of all sites while the program lives. */
 export interface Scheduler {
   /** Looks at all sites now; the clock does it by itself. */
@@ -23,13 +25,16 @@ export interface Scheduler {
 export function startScheduler(context: EngineContext, options: { now?: () => Date; ticks?: boolean } = {}): Scheduler {
   const now = options.now ?? (() => new Date())
   const nights = new Map<string, Promise<NightEnd>>()
+  /** Nights whose failure could not be written down, on a full disk for instance: they wait an hour too. */
+  const resting = new Map<string, number>()
   let isEnding = false
   let lastSeen = ''
   let ticking: Promise<void> | null = null
 
   async function attend(site: Site): Promise<void> {
     if (isEnding || nights.has(site.name) || !site.schedule?.enabled) return
-    if (!wantsAttention(await standingOf(context, site, now()), now())) return
+    if (performance.now() < (resting.get(site.name) ?? 0)) return
+    if (!wantsAttention(site, await standingOf(context, site, now()), now())) return
     const turn = await takeTurn(context)
     if (!turn || isEnding) return turn?.release()
     const night = await startNight(context, site.name, { now, asked: false, isEnding: () => isEnding }).catch((error) => {
@@ -40,6 +45,9 @@ export function startScheduler(context: EngineContext, options: { now?: () => Da
     const ended = night.ended.finally(async () => {
       nights.delete(site.name)
       await turn.release()
+    })
+    ended.then(({ outcome, jobId }) => {
+      if (outcome === 'failed' && jobId === null) resting.set(site.name, performance.now() + REST_MS)
     })
     nights.set(site.name, ended)
     // the next site need not wait for the clock
