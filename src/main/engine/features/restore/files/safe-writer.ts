@@ -43,7 +43,7 @@ export class SafeWriter {
   /** What a new file lacks of its likeness, by likeness: most lack nothing, and asking again costs as much as writing. */
   readonly #lacks = new Map<string, { mode: boolean; owner: boolean }>()
   /** Folders that are there, or will be before anything is put in them. */
-  readonly #promised = new Set<string>()
+  readonly #promised = new Map<string, 'old' | 'new'>()
   #lastFolder = ''
   #folders: NewFolder[] = []
   #batch: StagedFile[] = []
@@ -133,16 +133,17 @@ export class SafeWriter {
       const above = parts.slice(0, depth)
       const aboveKey = above.join('/')
       if (this.#promised.has(aboveKey)) continue
-      if (!(await this.#finder.hasFolder(above))) this.#folders.push({ parts: above, like })
+      const isThere = await this.#finder.hasFolder(above)
+      if (!isThere) this.#folders.push({ parts: above, like })
       if (this.#promised.size >= KNOWN_FOLDERS) this.#promised.clear()
-      this.#promised.add(aboveKey)
+      this.#promised.set(aboveKey, isThere ? 'old' : 'new')
     }
     this.#lastFolder = key
   }
 
   async #takeSmall(parts: string[], entry: TarEntry, content: Buffer, like: Likeness): Promise<void> {
     const path = join(this.#request.root, ...parts)
-    const isReplacing = await this.#isThere(path)
+    const isReplacing = await this.#isThere(path, parts)
     if (isReplacing && (await hasContent(path, content))) this.#same += 1
     else await this.#stage(parts, path, entry, like, isReplacing, (file) => writeAll(file, content))
     this.#count(content.length)
@@ -150,7 +151,7 @@ export class SafeWriter {
 
   async #takeLarge(parts: string[], entry: TarEntry, like: Likeness): Promise<void> {
     const path = join(this.#request.root, ...parts)
-    const isReplacing = await this.#isThere(path)
+    const isReplacing = await this.#isThere(path, parts)
     const onBytes = (bytes: number) => this.#count(bytes)
     const comparison = isReplacing ? await compareContent(path, entry, onBytes) : null
     if (comparison?.isSame) {
@@ -171,7 +172,9 @@ export class SafeWriter {
     })
   }
 
-  async #isThere(path: string): Promise<boolean> {
+  async #isThere(path: string, parts: string[]): Promise<boolean> {
+    // nothing is in a folder that this restore makes; what appears there meanwhile is found when the file is put
+    if (this.#promised.get(parts.slice(0, -1).join('/')) === 'new') return false
     const standing = await standingAt(path)
     if (standing === 'nothing' || standing === 'file') return standing === 'file'
     throw placeError(
