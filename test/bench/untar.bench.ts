@@ -55,7 +55,12 @@ async function untar({ folder, isQuick, say }: BenchOptions): Promise<Measured> 
 
 async function makeArchive(source: string, files: number, archive: string): Promise<void> {
   for (let at = 0; at < files; at++) {
-    const day = join(source, '2026', String(1 + (at % 12)).padStart(2, '0'), String(1 + (Math.floor(at / 12) % 28)).padStart(2, '0'))
+    const day = join(
+      source,
+      '2026',
+      String(1 + (at % 12)).padStart(2, '0'),
+      String(1 + (Math.floor(at / 12) % 28)).padStart(2, '0'),
+    )
     await mkdir(day, { recursive: true })
     // as pictures are: little of it can be compressed
     await writeFile(join(day, `picture-${at}.jpg`), Buffer.concat([randomBytes(FILE_BYTES - 4096), Buffer.alloc(4096, 'text ')]))

@@ -7,6 +7,8 @@ const ZEROS = Buffer.alloc(64 * 1024)
 const MAX_BEHIND_END = 16 * 1024 * 1024
 const MAX_NAME_BYTES = 4096
 const MAX_EXTENDED = 1024 * 1024
+/** Extended headers in a row: a long name and a pax header are two. */
+const MAX_EXTENDED_HEADERS = 4
 const MAX_SIZE = 2 ** 50
 
 export interface TarEntry {
@@ -38,6 +40,7 @@ export async function* readTar(source: AsyncIterable<Buffer>): AsyncGenerator<Ta
   const bytes = new ByteSource(source)
   let longName: Buffer | null = null
   let pax = new Map<string, string>()
+  let extended = 0
   try {
     for (;;) {
       const header = await bytes.exactly(BLOCK)
@@ -50,7 +53,8 @@ export async function* readTar(source: AsyncIterable<Buffer>): AsyncGenerator<Ta
       const type = String.fromCharCode(header[156] ?? 0)
       const size = sizeOf(pax.get('size') ?? null, header)
       if (type === 'L' || type === 'x') {
-        if (size > MAX_EXTENDED) throw refused('it has an extended header of impossible size')
+        extended += 1
+        if (size > MAX_EXTENDED || extended > MAX_EXTENDED_HEADERS) throw refused('its extended headers have no end')
         const content = await bytes.exactly(padded(size))
         if (!content) throw cut('it ends inside an entry')
         if (type === 'L') longName = untilNul(content.subarray(0, size))
@@ -68,6 +72,7 @@ export async function* readTar(source: AsyncIterable<Buffer>): AsyncGenerator<Ta
       for await (const _ of content);
       longName = null
       pax = new Map()
+      extended = 0
     }
   } finally {
     await bytes.close()
