@@ -1,39 +1,7 @@
 import { AtomicBody } from './atomic-body.ts'
 import { scriptError } from './errors.ts'
 import { BYTE, BYTE_CLASS, CLASS } from './lexical.ts'
-
-/** Where the scanner stands inside the SQL. Numbers, since it is asked for every byte. */
-const IN = {
-  normal: 0,
-  word: 1,
-  number: 2,
-  string: 3,
-  stringQuote: 4,
-  escape: 5,
-  escapeBackslash: 6,
-  escapeQuote: 7,
-  name: 8,
-  nameQuote: 9,
-  dash: 10,
-  slash: 11,
-  lineComment: 12,
-  block: 13,
-  blockStar: 14,
-  blockSlash: 15,
-  dollarTag: 16,
-  body: 17,
-  bodyDollar: 18,
-  meta: 19,
-} as const
-
-type State = (typeof IN)[keyof typeof IN]
-
-/** What the scanner stopped at. `at`: the position after it. */
-export type ScanStop =
-  | { kind: 'end-of-chunk' }
-  | { kind: 'statement'; at: number }
-  | { kind: 'comment'; at: number; text: string }
-  | { kind: 'meta'; at: number; text: string }
+import { IN, isWordByte, type ScanStop, type State, stateOfString } from './scan-states.ts'
 
 const MAX_TAG = 64
 const MAX_META = 256
@@ -161,7 +129,7 @@ export class StatementScanner {
             break
           }
           if (byte === BYTE.quote) {
-            this.#state = stringAfter(this.#word)
+            this.#state = stateOfString(this.#word)
             if (this.#state === IN.normal) throw scriptError('script-token', 'a quote follows a word', place(at))
             at += 1
             break
@@ -333,16 +301,6 @@ export class StatementScanner {
     this.#isProvisional = false
     this.#afterEscape = false
   }
-}
-
-function isWordByte(byte: number): boolean {
-  const kind = BYTE_CLASS[byte]
-  return kind === CLASS.letter || kind === CLASS.digit || byte === BYTE.dollar
-}
-
-function stringAfter(word: string): State {
-  if (word === 'e' || word === 'E') return IN.escape
-  return /^[bxn]$/i.test(word) ? IN.string : IN.normal
 }
 
 function backslash(place: { line: number; offset: number }) {
