@@ -15,6 +15,8 @@ import { addSite, listSites, removeSite, showSite } from './commands/sites.ts'
 import { verifyBackups } from './commands/verify.ts'
 import { dropKept, listKept, undoRestore } from './commands/way-back.ts'
 import { EXIT, exitCodeOf, type Outcome, wrongUse } from './exit.ts'
+import { addNightCommands } from './night-commands.ts'
+import type { Run } from './run.ts'
 import { type CommonOptions, openSession, type Session } from './session.ts'
 import { processTerminal, type Terminal } from './terminal.ts'
 
@@ -74,8 +76,6 @@ export async function runCli(args: string[], terminal: Terminal = processTermina
   }
 }
 
-type Run = (program: Command, confirmedName: string | null, command: (session: Session) => Promise<Outcome>) => Promise<void>
-
 function collect(value: string, previous: string[] | undefined): string[] {
   return [...(previous ?? []), value]
 }
@@ -110,7 +110,10 @@ function buildProgram(terminal: Terminal, json: boolean, run: Run): Command {
     .command('add')
     .description('add a site from a site.json; its passwords go to the store of passwords')
     .requiredOption('--file <file>', 'the site.json; - for standard input')
-    .action(({ file }: { file: string }) => run(program, null, (session) => addSite(session, file)))
+    .option('--confirm <site>', 'names the site once more: when its nights write onto the server')
+    .action(({ file, confirm }: { file: string; confirm?: string }) =>
+      run(program, confirm ?? '', (session) => addSite(session, file)),
+    )
   sites
     .command('show')
     .description('show the settings of a site')
@@ -143,6 +146,8 @@ function buildProgram(terminal: Terminal, json: boolean, run: Run): Command {
     .action((site: string, options: { databaseOnly?: boolean; to?: string; engine?: string; compression?: string }) =>
       run(program, null, (session) => makeBackup(session, site, options)),
     )
+
+  addNightCommands(program, run)
 
   program
     .command('verify')

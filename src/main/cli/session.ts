@@ -21,6 +21,8 @@ export interface Session {
   readonly sources: PasswordSources
   /** Follows a job to its end, progress on stderr. @throws AppError of a job that failed or was cancelled */
   follow(jobId: string, onWaiting?: (job: Job) => Promise<void>): Promise<Job>
+  /** Shows the progress of all jobs while something runs; an interrupt cancels them. */
+  watch<T>(work: Promise<T>): Promise<T>
   close(): Promise<void>
 }
 
@@ -86,7 +88,28 @@ export async function openSession(
     }
   }
 
-  return { engine, terminal, sources, follow, close: () => engine.close() }
+  async function watch<T>(work: Promise<T>): Promise<T> {
+    const show = progressPrinter(terminal)
+    const cancel = () => {
+      for (const job of latest.values()) if (isJobActive(job)) void engine.context.jobs.cancel(job.id)
+    }
+    const look = (job: Job) => {
+      show.update(job)
+      // one that starts after the interrupt
+      if (interrupted.aborted) cancel()
+    }
+    interrupted.addEventListener('abort', cancel)
+    listeners.add(look)
+    try {
+      return await work
+    } finally {
+      show.end()
+      listeners.delete(look)
+      interrupted.removeEventListener('abort', cancel)
+    }
+  }
+
+  return { engine, terminal, sources, follow, watch, close: () => engine.close() }
 }
 
 /** On a terminal one line that is written over; in a file or pipe a line for each phase. */
