@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Cluster, removeCluster, startCluster } from '#engine/foundation/embedded-postgres/cluster.ts'
+import { unsortedCatalogues } from '../support/catalogues.ts'
 import { dumpToFile, EVERYTHING_ROLES, runSql } from '../support/dump.ts'
 
 const LONG = 120_000
@@ -133,3 +134,7 @@ test(
   },
   LONG,
 )
+
+test('every catalogue of 18 is written, refused, told or no part of a schema', async () => {
+  expect(await unsortedCatalogues((sql) => runSql(cluster.connection('source'), sql))).toEqual([])
+})

@@ -1,6 +1,7 @@
+import { tmpdir } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { dumpSchema } from '#engine/features/backup/dump/index.ts'
+import { openDatabaseDump } from '#engine/features/backup/database-dump.ts'
 import { connectPostgres } from '#engine/foundation/connections/postgres.ts'
 import { runSql } from '../support/dump.ts'
 import { type Postgres15, startPostgres15 } from '../support/postgres.ts'
@@ -28,9 +29,9 @@ afterAll(async () => {
   await server?.stop()
 })
 
-test(
-  'a dump taken while eight writers move amounts is one moment',
-  async () => {
+test.each(['built-in', 'pg_dump'] as const)(
+  'a dump by %s, taken while eight writers move amounts, is one moment',
+  async (engine) => {
     let writing = true
     let moves = 0
     const writers = Array.from({ length: WRITERS }, async () => {
@@ -47,23 +48,32 @@ test(
       await client.end()
     })
     await sleep(300)
-    const { stream } = await dumpSchema({ connection: server.connection('bank'), schema: 's' })
+    const { stream, choice } = await openDatabaseDump({
+      connection: server.connection('bank'),
+      schema: 's',
+      engine,
+      scratch: tmpdir(),
+      signal: new AbortController().signal,
+      onProgress: () => {},
+    })
+    expect(choice.engine).toBe(engine)
     const before = moves
     const chunks: Buffer[] = []
     for await (const chunk of stream) {
       chunks.push(chunk)
       // slow enough that much changes between the first and the last table
-      if (chunks.length % 20 === 0) await sleep(50)
+      if (chunks.length % 10 === 0) await sleep(20)
     }
     const during = moves - before
     writing = false
     await Promise.all(writers)
     expect(during).toBeGreaterThan(100)
 
-    await server.createDatabase('bank_copy')
-    await server.psql('bank_copy', Buffer.concat(chunks).toString())
+    const copy = `copy_by_${engine}`
+    await server.createDatabase(copy)
+    await server.psql(copy, Buffer.concat(chunks).toString())
     const [sums] = await runSql(
-      server.connection('bank_copy'),
+      server.connection(copy),
       `SELECT (SELECT sum(amount) FROM s.a)::int AS a, (SELECT sum(amount) FROM s.b)::int AS b,
               (SELECT coalesce(sum(amount), 0) FROM s.z_moves)::int AS moved,
               (SELECT count(*) FROM s.a JOIN s.b USING (id) WHERE a.amount + b.amount <> 100)::int AS broken,

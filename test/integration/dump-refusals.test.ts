@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { dumpSchema } from '#engine/features/backup/dump/index.ts'
 import { AppError } from '#shared/errors.ts'
+import { refusedKinds, unsortedCatalogues } from '../support/catalogues.ts'
+import { runSql } from '../support/dump.ts'
 import { type Postgres15, startPostgres15 } from '../support/postgres.ts'
 
 const LONG = 120_000
@@ -111,6 +113,33 @@ const CASES: [kind: string, name: string, sql: string][] = [
     'table @.member',
     `CREATE EXTENSION IF NOT EXISTS fuzzystrmatch SCHEMA public; CREATE TABLE @.member (a integer); ALTER EXTENSION fuzzystrmatch ADD TABLE @.member`,
   ],
+  [
+    'large objects in column',
+    '@.t.picture',
+    `CREATE DOMAIN @.lo AS oid; CREATE DOMAIN @.picture AS @.lo; CREATE TABLE @.t (a oid, picture @.picture); INSERT INTO @.t VALUES (1, lo_create(0))`,
+  ],
+  [
+    'security label on table',
+    '@.t',
+    `CREATE TABLE @.t (a integer); SET allow_system_table_mods = on;
+     INSERT INTO pg_seclabel (objoid, classoid, objsubid, provider, label) VALUES ('@.t'::regclass, 'pg_class'::regclass, 0, 'nobody', 'x')`,
+  ],
+  [
+    'table with access method other_heap_2',
+    '@.v',
+    'CREATE ACCESS METHOD other_heap_2 TYPE TABLE HANDLER heap_tableam_handler; CREATE MATERIALIZED VIEW @.v USING other_heap_2 AS SELECT 1 AS a',
+  ],
+  ['rule', 'also on @.v', 'CREATE VIEW @.v AS SELECT 1 AS a; CREATE RULE also AS ON INSERT TO @.v DO INSTEAD NOTHING'],
+  [
+    'access method',
+    'method_of_@',
+    `CREATE FUNCTION @.handler(internal) RETURNS index_am_handler LANGUAGE internal AS 'bthandler'; CREATE ACCESS METHOD method_of_@ TYPE INDEX HANDLER @.handler`,
+  ],
+  [
+    'foreign-data wrapper',
+    'wrapper_of_@',
+    `CREATE FUNCTION @.validate(text[], oid) RETURNS boolean LANGUAGE internal AS 'postgresql_fdw_validator'; CREATE FOREIGN DATA WRAPPER wrapper_of_@ VALIDATOR @.validate`,
+  ],
 ]
 
 test.each(CASES.map((row, at) => [...row, `u${at}`] as const))('refuses a %s: %s', async (kind, name, sql, schema) => {
@@ -121,6 +150,13 @@ test.each(CASES.map((row, at) => [...row, `u${at}`] as const))('refuses a %s: %s
   expect(error.details.objects).toContainEqual({ kind, name: own(name) })
   expect(error.message).toContain(`${kind} ${own(name)}`)
   expect(error.hint).toContain('pg_dump')
+})
+
+test('every catalogue of the server is written, refused, told or no part of a schema', async () => {
+  expect(await unsortedCatalogues((sql) => runSql(server.connection('refusals'), sql))).toEqual([])
+  // and those that are refused have a case above
+  const kinds = CASES.map(([kind]) => kind).join('\n')
+  for (const kind of refusedKinds()) expect(kinds).toMatch(new RegExp(`^${kind}`, 'm'))
 })
 
 test('names all of them at once', async () => {

@@ -107,7 +107,7 @@ describe('a schema with everything', () => {
     dump.stream.destroy()
     expect(dump.facts).toMatchObject({ roles: ['Odd "Role"', 'postgres', 'reader', 'zotonic'], extensions: [] })
     expect(dump.facts.serverVersion).toMatch(/^15\./)
-    expect(dump.facts.tableCount).toBe(15)
+    expect(dump.facts.tableCount).toBe(18)
   })
 
   test('progress adds up to the bytes that came', async () => {
@@ -157,18 +157,29 @@ describe('odd schemas', () => {
     await server.createDatabase('notes')
     await server.psql(
       'notes',
-      `CREATE SCHEMA s; CREATE TABLE s.t (id integer PRIMARY KEY, ref integer REFERENCES s.t); CREATE PUBLICATION pub FOR TABLE s.t;
+      `CREATE SCHEMA s; CREATE TABLE s.t (id integer PRIMARY KEY, ref integer REFERENCES s.t); CREATE PUBLICATION pub FOR TABLE s.t; CREATE PUBLICATION whole FOR TABLES IN SCHEMA s;
        CREATE FUNCTION s.ev() RETURNS event_trigger LANGUAGE plpgsql AS 'begin end'; CREATE EVENT TRIGGER evt ON sql_drop EXECUTE FUNCTION s.ev();
        ALTER TABLE s.t DISABLE TRIGGER ALL; SELECT lo_create(0);
+       SET allow_system_table_mods = on; INSERT INTO pg_subscription_rel (srsubid, srrelid, srsubstate) VALUES (1, 's.t'::regclass, 'r');
+       CREATE FUNCTION s.order_of(integer, text) RETURNS integer LANGUAGE sql IMMUTABLE AS 'select 0';
+       ALTER OPERATOR FAMILY integer_ops USING btree ADD FUNCTION 1 (integer, text) s.order_of(integer, text);
+       CREATE FUNCTION s.trg() RETURNS trigger LANGUAGE plpgsql AS 'begin return new; end';
+       CREATE CONSTRAINT TRIGGER in_the_end AFTER INSERT ON s.t FOR EACH ROW EXECUTE FUNCTION s.trg(); COMMENT ON CONSTRAINT in_the_end ON s.t IS 'lost';
        CREATE INDEX half_made ON s.t (ref); UPDATE pg_index SET indisvalid = false WHERE indexrelid = 's.half_made'::regclass`,
     )
     const dump = await dumpSchema({ connection: server.connection('notes'), schema: 's' })
     dump.stream.destroy()
     expect(dump.facts.notes.join('\n')).toMatch(/Publication pub/)
+    expect(dump.facts.notes.join('\n')).toMatch(/Publication whole names this schema/)
     expect(dump.facts.notes.join('\n')).toMatch(/Event trigger evt/)
     expect(dump.facts.notes.join('\n')).toMatch(/Foreign keys of table t/)
     expect(dump.facts.notes.join('\n')).toMatch(/large objects/)
     expect(dump.facts.notes.join('\n')).toMatch(/Index half_made on t is invalid/)
-    expect(dump.facts.notes).toHaveLength(5)
+    expect(dump.facts.notes.join('\n')).toMatch(/Table t is filled by a subscription/)
+    expect(dump.facts.notes.join('\n')).toMatch(
+      /Function order_of serves an operator family outside of this schema \(function 1 .*integer_ops/,
+    )
+    expect(dump.facts.notes.join('\n')).toMatch(/The comment on constraint in_the_end on table "s"\."t" is left out/)
+    expect(dump.facts.notes).toHaveLength(9)
   })
 })

@@ -82,10 +82,12 @@ async function withPgDumpInstead(options: DatabaseDumpOptions, refusal: AppError
   const named = objects.slice(0, NAMED).map(({ kind, name }) => `${kind} ${name}`)
   if (objects.length > NAMED) named.push(`${objects.length - NAMED} more`)
   try {
-    return await withPgDump(
+    const dump = await withPgDump(
       { ...options, tools },
-      (tool) => `The built-in engine does not handle ${named.join(', ')}; ${nameOf(tool)} does.`,
+      (tool) => `The built-in engine refuses ${named.join(', ')}; ${nameOf(tool)} fits.`,
     )
+    if (dump.leftOut.length > 0) dump.choice.why += ' What it leaves out too is listed.'
+    return dump
   } catch (error) {
     if (!(error instanceof AppError) || error.code !== 'pg-dump-missing') throw error
     throw new AppError('dump-unsupported', `${refusal.message} pg_dump would, but none of this computer fits this server.`, {

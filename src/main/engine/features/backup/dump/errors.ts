@@ -12,7 +12,7 @@ export interface UnsupportedObject {
 }
 
 const PG_DUMP_HINT =
-  'Nothing was written. Choose auto or pg_dump as the dump engine of this site (zbd backup --engine pg_dump for once): pg_dump handles these.'
+  'Nothing was written. Choose auto or pg_dump as the dump engine of this site (zbd backup --engine pg_dump for once): it writes more kinds of objects, and what it leaves out is listed with the backup.'
 
 /** `dump-unsupported`: names every object; `details.objects` has them as data. */
 export function unsupportedError(schema: string, objects: readonly UnsupportedObject[]): AppError {

@@ -75,11 +75,11 @@ export async function readWholeSchema(snapshot: Snapshot): Promise<ReadSchema> {
 
   const privileges = await readPrivileges(snapshot, nodes)
   nodes.push(...privileges.nodes)
-  const comments = await readComments(snapshot, nodes)
+  const { comments, notes: lostComments } = await readComments(snapshot, nodes)
   return {
     entries: orderNodes(snapshot.schema, nodes, dependencies),
     comments,
-    notes: [...notes, ...indexes.notes, ...refreshes.notes, ...privileges.notes],
+    notes: [...notes, ...indexes.notes, ...refreshes.notes, ...privileges.notes, ...lostComments],
     extensions: await readExtensionsNeeded(snapshot),
     roles: [...new Set([...nodes.map((node) => node.owner), ...privileges.roles])].sort(),
     tableCount: relations.filter((relation) => relation.kind === 'r').length,

@@ -1,4 +1,6 @@
+import { quoteIdentifier } from '#engine/foundation/connections/postgres.ts'
 import type { UnsupportedObject } from './errors.ts'
+import { qualified } from './node.ts'
 import type { Snapshot } from './session.ts'
 
 /** A session and the schema that is asked about. */
@@ -34,6 +36,7 @@ export async function surveyUnsupported(snapshot: SchemaSession): Promise<Unsupp
     ...(await query(snapshot, EXTENSIONS)),
     ...(await query(snapshot, LABELS)),
     ...(await hangingOn(snapshot)),
+    ...(await pointersToLargeObjects(snapshot)),
   ]
   const unique = new Map(found.map((object) => [`${object.kind} ${object.name}`, object]))
   return [...unique.values()]
@@ -41,11 +44,11 @@ export async function surveyUnsupported(snapshot: SchemaSession): Promise<Unsupp
 
 /**
  * What `pg_dump -n` leaves out although it belongs to things of the schema: casts, languages, transforms, extensions and
- * their members.
+ * their members, large objects.
  */
 export async function surveyLeftByPgDump(session: SchemaSession): Promise<UnsupportedObject[]> {
-  const ofExtensions = (await surveyUnsupported(session)).filter(({ kind }) => /^(object of )?extension\b/.test(kind))
-  const found = [...(await hangingOn(session)), ...ofExtensions]
+  const more = (await surveyUnsupported(session)).filter(({ kind }) => /^(object of )?extension\b|^large objects/.test(kind))
+  const found = [...(await hangingOn(session)), ...more]
   return [...new Map(found.map((object) => [`${object.kind} ${object.name}`, object])).values()]
 }
 
@@ -132,7 +135,8 @@ const TABLE_PARTS = `
   SELECT 'default privileges of a kind not known', d.defaclobjtype::text
   FROM pg_catalog.pg_default_acl d WHERE d.defaclnamespace = $1 AND d.defaclobjtype NOT IN ('r', 'S', 'f', 'T')`
 
-const OURS = `ours AS (
+/** The ids of the schema's objects: `class`, `oid`; $1 is the schema's. */
+export const OURS = `ours AS (
     SELECT 'pg_catalog.pg_class'::regclass::oid AS class, oid FROM pg_catalog.pg_class WHERE relnamespace = $1
     UNION ALL SELECT 'pg_catalog.pg_type'::regclass, oid FROM pg_catalog.pg_type WHERE typnamespace = $1
     UNION ALL SELECT 'pg_catalog.pg_proc'::regclass, oid FROM pg_catalog.pg_proc WHERE pronamespace = $1
@@ -161,6 +165,34 @@ const LABELS = `
   JOIN pg_catalog.pg_seclabel l ON l.classoid = ours.class AND l.objoid = ours.oid
   CROSS JOIN LATERAL pg_catalog.pg_identify_object(l.classoid, l.objoid, l.objsubid) i ORDER BY 1, 2`
 
+/**
+ * Large objects belong to no schema; what ties them to one is a column whose values are their ids. pg_dump leaves them out
+ * of the dump of one schema too.
+ */
+async function pointersToLargeObjects(snapshot: SchemaSession): Promise<UnsupportedObject[]> {
+  const { rows } = await snapshot.client.query<{ schema: string; table: string; column: string; name: string }>(
+    `WITH RECURSIVE ids AS (
+       SELECT 'pg_catalog.oid'::regtype::oid AS type UNION SELECT t.oid FROM pg_catalog.pg_type t JOIN ids ON t.typbasetype = ids.type
+     )
+     SELECT n.nspname AS schema, c.relname AS table, a.attname AS column,
+            pg_catalog.format('%I.%I.%I', n.nspname, c.relname, a.attname) AS name
+     FROM pg_catalog.pg_attribute a JOIN ids ON ids.type = a.atttypid
+     JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     WHERE n.oid = $1 AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped
+       AND EXISTS (SELECT FROM pg_catalog.pg_largeobject_metadata)
+     ORDER BY 4`,
+    [snapshot.schemaOid],
+  )
+  const found: UnsupportedObject[] = []
+  for (const { schema, table, column, name } of rows) {
+    const { rows: hits } = await snapshot.client.query(
+      `SELECT FROM ${qualified(schema, table)} t JOIN pg_catalog.pg_largeobject_metadata l ON l.oid = t.${quoteIdentifier(column)}::oid LIMIT 1`,
+    )
+    if (hits.length > 0) found.push({ kind: 'large objects in column', name })
+  }
+  return found
+}
+
 /** Casts, transforms, languages and whatever else hangs on objects of the schema without being in a schema itself. */
 async function hangingOn(snapshot: SchemaSession): Promise<UnsupportedObject[]> {
   return query(
@@ -184,12 +216,25 @@ const NOTES = `
   SELECT pg_catalog.format('Event trigger %s uses function %s: event triggers belong to the database and are not copied.', e.evtname, p.proname)
   FROM pg_catalog.pg_event_trigger e JOIN pg_catalog.pg_proc p ON p.oid = e.evtfoid WHERE p.pronamespace = $1
   UNION ALL
+  SELECT pg_catalog.format('Table %s is filled by a subscription: subscriptions belong to the database and are not copied.', c.relname)
+  FROM pg_catalog.pg_subscription_rel r JOIN pg_catalog.pg_class c ON c.oid = r.srrelid WHERE c.relnamespace = $1
+  UNION ALL
+  SELECT pg_catalog.format('Function %s serves an operator family outside of this schema (%s): that is not copied.',
+    p.proname, pg_catalog.pg_describe_object(d.classid, d.objid, 0))
+  FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_proc p ON p.oid = d.refobjid AND d.refclassid = 'pg_catalog.pg_proc'::regclass
+  WHERE p.pronamespace = $1 AND d.classid = 'pg_catalog.pg_amproc'::regclass
+  UNION ALL
   SELECT pg_catalog.format('Foreign keys of table %s are switched off (DISABLE TRIGGER ALL): in the copy they are on.', c.relname)
   FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
   WHERE c.relnamespace = $1 AND t.tgisinternal AND t.tgenabled <> 'O' GROUP BY c.relname
   UNION ALL
-  SELECT 'The database holds large objects: they belong to no schema and are not copied.'
+  SELECT 'The database holds large objects: they belong to no schema and are not copied. No column of this schema points to one.'
   WHERE EXISTS (SELECT FROM pg_catalog.pg_largeobject_metadata)`
+
+/** From PostgreSQL 15 on. */
+const PUBLISHED_SCHEMAS = `
+  SELECT pg_catalog.format('Publication %s names this schema: publications belong to the database and are not copied.', p.pubname) AS note
+  FROM pg_catalog.pg_publication_namespace r JOIN pg_catalog.pg_publication p ON p.oid = r.pnpubid WHERE r.pnnspid = $1`
 
 const TABLESPACES = `
   SELECT pg_catalog.format('%s %s lies in tablespace %s: the copy goes to the default one.',
@@ -203,7 +248,10 @@ export async function surveyPlaces(session: SchemaSession): Promise<string[]> {
 }
 
 /** What stays behind by the nature of a one-schema dump (pg_dump -n leaves it out too), one sentence each. */
-export async function surveyNotes(snapshot: SchemaSession): Promise<string[]> {
-  const { rows } = await snapshot.client.query<{ note: string }>(NOTES, [snapshot.schemaOid])
-  return rows.map((row) => row.note)
+export async function surveyNotes(session: SchemaSession): Promise<string[]> {
+  const ask = async (text: string, values: unknown[] = []) => (await session.client.query<{ note: string }>(text, values)).rows
+  const notes = await ask(NOTES, [session.schemaOid])
+  const [found] = await ask(`SELECT pg_catalog.to_regclass('pg_catalog.pg_publication_namespace')::text AS note`)
+  if (found?.note) notes.push(...(await ask(PUBLISHED_SCHEMAS, [session.schemaOid])))
+  return notes.map((row) => row.note)
 }
