@@ -1,6 +1,6 @@
 import { isSymbol, isWord, type Token } from '../script/sql-tokens.ts'
 import { callsOf } from './calls.ts'
-import { checkReferences } from './create.ts'
+import { checkReferences, checkSequences } from './create.ts'
 import { Cursor, outerTokens, refused } from './cursor.ts'
 import { factsOf, type StatementFacts } from './facts.ts'
 import { dropOfPart } from './left-out.ts'
@@ -92,6 +92,7 @@ function alterTable(cursor: Cursor): StatementFacts {
   if (isWord(cursor.peek(), 'owner')) return ownerChange(cursor, 'ALTER TABLE')
   for (const action of splitActions(cursor)) checkTableAction(new Cursor(action, cursor.schema))
   checkReferences(cursor)
+  checkSequences(cursor)
   return factsOf('ALTER TABLE', { runs: callsOf(cursor) })
 }
 

@@ -4,6 +4,7 @@ import { Cursor, findOuterWord, refused } from './cursor.ts'
 import { factsOf, type StatementFacts } from './facts.ts'
 import { outsideReferences } from './references.ts'
 import { createRoutine } from './routine.ts'
+import { checkSequence } from './settings.ts'
 
 /** Kinds whose name comes right after the kind, and that run nothing when they are made. */
 const PLAIN_KINDS: string[][] = [
@@ -69,7 +70,20 @@ function createTable(cursor: Cursor): StatementFacts {
     while (parents.symbol(','))
   }
   checkReferences(cursor)
+  checkSequences(cursor)
   return factsOf('CREATE TABLE', { table, references: outsideReferences(cursor), runs: callsOf(cursor) })
+}
+
+/** Numbers that are taken from a sequence are gone, whatever becomes of the transaction: own ones only. */
+export function checkSequences({ tokens, schema, at: from }: Cursor): void {
+  for (let at = from; at + 2 < tokens.length; at += 1) {
+    // LIKE would bring along what another table takes from
+    const isLike = isWord(tokens[at], 'like') && (isSymbol(tokens[at - 1], '(') || isSymbol(tokens[at - 1], ','))
+    if (isLike) throw refused('a table made like another one')
+    if (!isWord(tokens[at], 'nextval') || !isSymbol(tokens[at + 1], '(')) continue
+    const named = tokens[at + 2]?.kind === 'symbol' ? tokens[at + 3] : tokens[at + 2]
+    checkSequence(named?.kind === 'string' ? named.value : '', schema)
+  }
 }
 
 /** A foreign key puts triggers on the table that it refers to, an identity makes a sequence: both in this schema only. */

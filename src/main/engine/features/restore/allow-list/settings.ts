@@ -70,11 +70,12 @@ function text(cursor: Cursor): string {
   return token.value
 }
 
-/** The sequence that a string names, read as the server reads it. */
-function checkSequence(value: string, schema: string): void {
+/** The sequence that a string names, read as the server reads it. @throws AppError `statement-refused`, `other-schema` */
+export function checkSequence(value: string, schema: string): void {
   const tokens = tokenize(value)
   const [first, dot, second] = tokens
   const isName = (token: typeof first) => token?.kind === 'name' || (token?.kind === 'word' && !isWord(token, ''))
-  if (tokens.length !== 3 || !isName(first) || !isSymbol(dot, '.') || !isName(second)) throw selectRefused()
+  if (tokens.length !== 3 || !isName(first) || !isSymbol(dot, '.') || !isName(second))
+    throw refused('a sequence that can’t be read')
   if (first?.value !== schema) throw otherSchema([first?.value ?? '', second?.value ?? ''], schema)
 }
