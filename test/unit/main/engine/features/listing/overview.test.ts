@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { siteStatus } from '#engine/features/listing/overview.ts'
+import type { DrillRecord } from '#engine/features/listing/proof-store.ts'
 import type { BackupEntry, BackupList, Proof } from '#shared/model/backup.ts'
+import type { DrillReport } from '#shared/model/drill.ts'
 import type { Job } from '#shared/model/job.ts'
 import { siteSchema } from '#shared/model/site.ts'
 
@@ -111,6 +113,65 @@ describe('siteStatus', () => {
     expect(found.protection).toBe(protection)
     expect(found.reason).toContain(reason)
     expect(found.reason).toMatch(/^[A-Z].*\.$/)
+  })
+
+  const drill = (outcome: DrillReport['outcome'], finding = 'x'): DrillReport => ({
+    outcome,
+    startedAt: hoursAgo(2),
+    recoverySeconds: 4,
+    seconds: 6,
+    server: 'PostgreSQL 18.4',
+    tables: 1,
+    rows: 1,
+    checks: [{ id: 'media', name: 'Media archive', outcome: outcome === 'failed' ? 'failed' : 'passed', finding }],
+    rowCounts: {},
+    keptIn: null,
+  })
+  const badDrill: Proof = { ...proof(2, 'failed'), drill: drill('failed', '3 files are not in the archive') }
+
+  it('is unprotected when the newest backup failed its drill or its verification, and says why', () => {
+    const older = [backup('vault', 25, { name: 'shop-7' }), backup('server', 25, { name: 'shop-7' })]
+    const drilled = status([backup('vault', 6, { proof: badDrill }), ...older])
+    expect(drilled).toMatchObject({ protection: 'unprotected', newest: { name: 'shop-7' } })
+    expect(drilled.reason).toContain(
+      'The drill of shop-1 of Mon 23 Nov 03:42 in the vault failed: Media archive: 3 files are not',
+    )
+    expect(drilled.reason).toContain('The newest good backup is 1 d 1 h old')
+    const verified = status([backup('vault', 6, { proof: proof(0, 'failed') }), ...older])
+    expect(verified).toMatchObject({ protection: 'unprotected' })
+    expect(verified.reason).toContain('The verification of shop-1')
+  })
+
+  it('is ageing when an older backup failed, or one copy of the newest whose other copy is well', () => {
+    const old = status([...fresh, backup('vault', 200, { name: 'shop-3', proof: badDrill })])
+    expect(old.protection).toBe('ageing')
+    expect(old.reason).toContain('The drill of shop-3')
+    expect(status([backup('vault', 6, { proof: badDrill }), backup('server', 6)]).protection).toBe('ageing')
+    expect(status([backup('vault', 6, { proof: badDrill }), backup('server', 6, { proof: null })]).protection).toBe('unprotected')
+  })
+
+  it('a drill that could not be made here is no fault of the backup', () => {
+    const copies = fresh.map((entry) => ({ ...entry, proof: { ...proof(2), drill: drill('unknown') } }))
+    expect(status(copies).protection).toBe('protected')
+  })
+
+  it('has the newest drill of any backup, also of one that is gone', () => {
+    const record: DrillRecord = {
+      repository: 'vault',
+      name: 'shop-5',
+      timestamp: hoursAgo(100),
+      bytes: 1,
+      newest: null,
+      report: drill('passed'),
+    }
+    expect(siteStatus(view(), { backups: fresh, unknown: [], problems: [], scheme: 'server' }, [], NOW, record).drill).toEqual({
+      outcome: 'passed',
+      startedAt: hoursAgo(2),
+      recoverySeconds: 4,
+      name: 'shop-5',
+      timestamp: hoursAgo(100),
+    })
+    expect(status(fresh).drill).toBeNull()
   })
 
   it('a failure that a later backup made good is over', () => {
