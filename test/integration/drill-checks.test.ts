@@ -12,8 +12,9 @@ import { readNewest } from '#engine/features/proof/drill/checks/newest.ts'
 import { checkSequences } from '#engine/features/proof/drill/checks/sequences.ts'
 import { checkTables, countRows } from '#engine/features/proof/drill/checks/tables.ts'
 import { makeScratchDatabase, type ScratchDatabase } from '#engine/features/proof/drill/scratch-database.ts'
-import { loadDump, readTar, type TarEntry } from '#engine/features/restore/index.ts'
+import { loadDump } from '#engine/features/restore/index.ts'
 import { connectPostgres } from '#engine/foundation/connections/postgres.ts'
+import { readTar, type TarEntry } from '#engine/foundation/content/read-tar.ts'
 import { makeHome } from '#test/support/drill.ts'
 import { fixture, hasFixtures } from '#test/support/fixtures.ts'
 
@@ -112,9 +113,7 @@ describe.skipIf(!hasFixtures)('the checks of a drill', () => {
     expect(await after(broken, checkForeignKeys)).toBe(
       'failed: Rows refer to others that are not there: pk_auth_rsc_id of identity',
     )
-    expect(await after(withoutKeys('identity', 'pk_auth_rsc_id'), checkForeignKeys)).toMatch(
-      /^warning: 48 .* none from identity/,
-    )
+    expect(await after(withoutKeys('identity', 'pk_auth_rsc_id'), checkForeignKeys)).toMatch(/^warning: 48 .* none from identity/)
   })
 
   it('sequences', async () => {

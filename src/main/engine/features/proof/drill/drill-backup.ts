@@ -213,7 +213,7 @@ async function lookInside(
     return await look(readTar(part.content))
   } catch (error) {
     if (!saysSomething(error)) throw error
-    return failed(error.message.replace(/^The media archive/, found.file).replace(/\.$/, ''))
+    return failed(error.message.replace(/^The (?:media )?archive/, found.file).replace(/\.$/, ''))
   } finally {
     part?.close()
   }

@@ -60,12 +60,19 @@ async function listKept({ home }: KeptPlaces): Promise<KeptDrill[]> {
   const kept: KeptDrill[] = []
   for (const name of await readdir(home.scratch).catch(() => [])) {
     const folder = join(home.scratch, name)
-    const text = await readFile(join(folder, NOTE), 'utf8').catch(() => null)
-    if (text === null) continue
-    const note = noteSchema.safeParse(JSON.parse(text))
-    if (note.success) kept.push({ ...note.data, folder })
+    const note = await readNote(join(folder, NOTE))
+    if (note) kept.push({ ...note, folder })
   }
   return kept.sort((a, b) => (a.keptAt < b.keptAt ? 1 : -1))
+}
+
+/** null: not one that was kept, or its note can't be read. */
+async function readNote(file: string): Promise<z.infer<typeof noteSchema> | null> {
+  try {
+    return noteSchema.parse(JSON.parse(await readFile(file, 'utf8')))
+  } catch {
+    return null
+  }
 }
 
 async function removeKept(context: KeptPlaces, { site, folder }: KeptDrill): Promise<void> {
