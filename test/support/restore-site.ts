@@ -1,17 +1,17 @@
 import { createHash } from 'node:crypto'
 import { lstat, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { planOf, startRestore, startRestorePlan } from '#engine/features/restore/index.ts'
+import { planOf, type RestorePlanRequest, startRestore, startRestorePlan } from '#engine/features/restore/index.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
 import type { Job } from '#shared/model/job.ts'
-import type { RestorePart, RestorePlan } from '#shared/model/plan.ts'
+import type { RestorePlan } from '#shared/model/plan.ts'
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
 
 /** Puts a backup `testsite-1` into a folder, as a server would. */
 export async function putBackup(
   folder: string,
-  parts: { database?: Buffer; files?: Buffer },
+  parts: { database?: Buffer; files?: Buffer; config?: Buffer },
   timestamp = 1_795_398_932,
 ): Promise<void> {
   const entry: Record<string, unknown> = { timestamp, is_encrypted: false, is_filestore_uploaded: false }
@@ -22,6 +22,10 @@ export async function putBackup(
   if (parts.files) {
     await writeFile(join(folder, 'testsite-1.tar.gz'), parts.files)
     Object.assign(entry, { files: 'testsite-1.tar.gz', files_hash: sha256(parts.files) })
+  }
+  if (parts.config) {
+    await writeFile(join(folder, 'config-testsite-1.tar.gz'), parts.config)
+    Object.assign(entry, { config_files: 'config-testsite-1.tar.gz', config_files_hash: sha256(parts.config) })
   }
   await writeFile(join(folder, 'backup.json'), JSON.stringify({ 'testsite-1': entry }))
 }
@@ -39,12 +43,14 @@ export async function treeOf(folder: string, below = ''): Promise<string> {
   return lines.filter((line) => line !== '').join('\n')
 }
 
-export async function makePlan(
-  context: EngineContext,
-  options: { name?: string; parts?: RestorePart[]; passwords?: string[]; from?: 'vault' | 'server' } = {},
-): Promise<RestorePlan> {
-  const { name = 'testsite-1', parts = ['database', 'files'], passwords = [], from } = options
-  const { done } = await startRestorePlan(context, { site: 'testsite', name, parts, passwords, from })
+export async function makePlan(context: EngineContext, options: Partial<RestorePlanRequest> = {}): Promise<RestorePlan> {
+  const { done } = await startRestorePlan(context, {
+    site: 'testsite',
+    name: 'testsite-1',
+    parts: ['database', 'files'],
+    passwords: [],
+    ...options,
+  })
   return planOf(context, (await done).planId).plan
 }
 
