@@ -1,5 +1,13 @@
+import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
 import { copyFile, link, open, rename, rm, stat } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+
+/** Where a file grows that comes from another disk. Its own name may be as long as names can be. */
+export function partBeside(path: string, jobId: string): string {
+  const short = createHash('sha1').update(basename(path)).digest('hex').slice(0, 16)
+  return join(dirname(path), `.${short}.${jobId}.part`)
+}
 
 /** Moves a file, also onto another disk. Whoever looks at `to` sees nothing, what was there, or the whole file. */
 export async function moveFile(from: string, to: string, part: string): Promise<void> {
@@ -19,7 +27,7 @@ export async function keepFile(path: string, kept: string): Promise<void> {
     await link(path, kept)
   } catch (error) {
     // some file systems have no second names for a file, and some systems give none to a stranger's
-    if ((error as NodeJS.ErrnoException).code === 'EXDEV') await copyWhole(path, kept, `${kept}.part`)
+    if ((error as NodeJS.ErrnoException).code === 'EXDEV') await copyWhole(path, kept, partBeside(kept, 'kept'))
     else await rename(path, kept)
   }
 }

@@ -2,7 +2,7 @@ import { chmod, chown, mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { type ArchiveKind, placeError } from './archive-error.ts'
 import { InFlight } from './in-flight.ts'
-import { keepFile, moveFile } from './move-file.ts'
+import { keepFile, moveFile, partBeside } from './move-file.ts'
 import { standingAt } from './safe-path.ts'
 import { type Area, keptFolder, type UndoJournal, type UndoLine, undoPlaces } from './undo-journal.ts'
 
@@ -107,7 +107,7 @@ export class Placement {
       if ((await standingAt(path)) !== 'nothing') throw placeError(kind, path, 'appeared while the backup was restored.')
       this.added += 1
     }
-    await moveFile(staged, path, `${path}.${jobId}.part`)
+    await moveFile(staged, path, partBeside(path, jobId))
   }
 
   async #makeKeptFolder(folder: string): Promise<void> {

@@ -1,6 +1,6 @@
 import { lstat, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { moveFile } from './move-file.ts'
+import { moveFile, partBeside } from './move-file.ts'
 import { PlaceFinder, safeParts } from './safe-path.ts'
 import { type Area, areaFolder, keptFolder, readUndoJournal, removeUndo, type SiteFolders, undoPlaces } from './undo-journal.ts'
 
@@ -34,7 +34,7 @@ export async function undoFiles(folders: SiteFolders, jobId: string): Promise<Un
       made.push(path)
       continue
     }
-    const part = `${path}.${jobId}.part`
+    const part = partBeside(path, jobId)
     const standing = await finder.look(parts)
     await rm(part, { force: true })
     if (line.type !== 'add') {
