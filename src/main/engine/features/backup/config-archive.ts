@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import { type ArchiveOptions, packFile } from './archived-file.ts'
 import { NO_OWNER_NAMES } from './owner-names.ts'
+import { TAR_BLOCK } from './tar-format.ts'
 import { TarPacker } from './tar-packer.ts'
 import { lookAt, type TreeEntry, type WalkOptions, walkTree } from './tree.ts'
 
@@ -51,9 +52,9 @@ async function* packConfig(folders: ConfigFolders, options: ArchiveOptions): Asy
   const packer = new TarPacker()
   for await (const { name, entry } of configFiles(folders, options)) {
     // the server writes numbers alone here, and so names of users of another machine do not get in the way
-    yield* packFile(packer, entry, name, NO_OWNER_NAMES, { ...options, followFileLinks: true })
+    yield* packFile(packer, entry, name, { ...options, owners: NO_OWNER_NAMES, format: 'posix', followFileLinks: true })
   }
-  yield* packer.end()
+  yield* packer.end(TAR_BLOCK)
 }
 
 async function* configFiles(folders: ConfigFolders, options: ArchiveOptions): AsyncGenerator<ConfigFile> {

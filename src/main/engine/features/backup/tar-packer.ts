@@ -42,10 +42,10 @@ export class TarPacker {
     }
   }
 
-  /** Two zero blocks, then zeros up to a full record. */
-  *end(): Generator<Buffer> {
+  /** Two zero blocks, then zeros up to a full record of GNU tar, or of another size. */
+  *end(record = TAR_RECORD): Generator<Buffer> {
     yield* this.zeros(1024)
-    yield* this.zeros((TAR_RECORD - (this.#total % TAR_RECORD)) % TAR_RECORD)
+    yield* this.zeros((record - (this.#total % record)) % record)
     if (this.#used > 0) yield this.#take()
   }
 

@@ -1,6 +1,7 @@
 import type { Stats } from 'node:fs'
 import { lstat, readdir, stat } from 'node:fs/promises'
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { ahead } from './ahead.ts'
 
 /**
  * File names as one character a byte (on Windows: as text). On Linux a name need not be UTF-8, and a name that went
@@ -9,6 +10,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 const RAW: BufferEncoding = process.platform === 'win32' ? 'utf8' : 'latin1'
 /** Names sorted in one go; more would hold up the event loop. */
 const RUN_LENGTH = 4096
+const LOOKS_AHEAD = 16
 
 /** Something in a folder that is not, or not wholly, in the archive. */
 export interface ArchiveProblem {
@@ -44,21 +46,24 @@ export interface WalkOptions {
 export async function* walkTree(root: string, options: WalkOptions): AsyncGenerator<TreeEntry> {
   const base = Buffer.from(root).toString(RAW)
   const top = await look(base, '', options)
-  if (top?.kind !== 'directory') return
+  if ('problem' in top) options.onProblem(top.problem)
+  if ('problem' in top || top.kind !== 'directory') return
   yield top
-  const open: { prefix: string; names: Iterator<string> }[] = [{ prefix: '', names: await namesIn(base, '', top, options) }]
-  for (let folder = open.at(-1); folder; folder = open.at(-1)) {
+  yield* walkFolder(base, '', top, options)
+}
+
+async function* walkFolder(base: string, below: string, folder: TreeEntry, options: WalkOptions): AsyncGenerator<TreeEntry> {
+  const prefix = below === '' ? '' : `${below}/`
+  const names = await namesIn(base, below, folder, options)
+  const looked = ahead(names, LOOKS_AHEAD, async (name) => ({ name, found: await look(base, prefix + name, options) }))
+  for await (const { name, found } of looked) {
     options.signal?.throwIfAborted()
-    const next = folder.names.next()
-    if (next.done) {
-      open.pop()
+    if ('problem' in found) {
+      options.onProblem(found.problem)
       continue
     }
-    const relative = folder.prefix + next.value
-    const entry = await look(base, relative, options)
-    if (!entry) continue
-    yield entry
-    if (entry.kind === 'directory') open.push({ prefix: `${relative}/`, names: await namesIn(base, relative, entry, options) })
+    yield found
+    if (found.kind === 'directory') yield* walkFolder(base, prefix + name, found, options)
   }
 }
 
@@ -84,11 +89,14 @@ export function accessProblem(shown: string, error: unknown): ArchiveProblem {
 }
 
 /** One file or folder below a root, or null (told by `onProblem`) when it is neither or cannot be seen. */
-export function lookAt(root: string, relative: string, options: WalkOptions): Promise<TreeEntry | null> {
-  return look(Buffer.from(root).toString(RAW), Buffer.from(relative).toString(RAW), options)
+export async function lookAt(root: string, relative: string, options: WalkOptions): Promise<TreeEntry | null> {
+  const found = await look(Buffer.from(root).toString(RAW), Buffer.from(relative).toString(RAW), options)
+  if (!('problem' in found)) return found
+  options.onProblem(found.problem)
+  return null
 }
 
-async function look(base: string, relative: string, options: WalkOptions): Promise<TreeEntry | null> {
+async function look(base: string, relative: string, options: WalkOptions): Promise<TreeEntry | { problem: ArchiveProblem }> {
   const path = systemPath(base, relative)
   const bytes = Buffer.from(relative, RAW)
   const shown = printable(bytes) || '.'
@@ -98,25 +106,20 @@ async function look(base: string, relative: string, options: WalkOptions): Promi
       const target = relative === '' || options.followFileLinks ? await stat(path).catch(() => null) : null
       // the root may be a link: the operator, or the server's own set-up, named it
       if (!(target?.isFile() || (relative === '' && target?.isDirectory()))) {
-        options.onProblem(linkProblem(shown))
-        return null
+        return { problem: linkProblem(shown) }
       }
       stats = target
     }
     if (stats.isFile()) return { kind: 'file', path, relative: bytes, shown, stats }
     if (stats.isDirectory()) return { kind: 'directory', path, relative: bytes, shown, stats }
-    options.onProblem({
-      path: shown,
-      code: 'special-file',
-      text: 'It is neither a file nor a folder and is not in the backup.',
-    })
+    const text = 'It is neither a file nor a folder and is not in the backup.'
+    return { problem: { path: shown, code: 'special-file', text } }
   } catch (error) {
-    options.onProblem(accessProblem(shown, error))
+    return { problem: accessProblem(shown, error) }
   }
-  return null
 }
 
-async function namesIn(base: string, relative: string, entry: TreeEntry, options: WalkOptions): Promise<Iterator<string>> {
+async function namesIn(base: string, relative: string, entry: TreeEntry, options: WalkOptions): Promise<Iterable<string>> {
   try {
     const names = await readdir(systemPath(base, relative), { encoding: RAW })
     // a folder that was swapped for a link must not lead the walk elsewhere
@@ -127,12 +130,12 @@ async function namesIn(base: string, relative: string, entry: TreeEntry, options
         code: 'replaced',
         text: 'The folder was replaced while the backup ran; its content is not in the backup.',
       })
-      return [].values()
+      return []
     }
     return await sorted(names)
   } catch (error) {
     options.onProblem(accessProblem(entry.shown, error))
-    return [].values()
+    return []
   }
 }
 
@@ -151,8 +154,8 @@ function systemPath(base: string, relative: string): Buffer | string {
 }
 
 /** Sorts run by run with a pause between them, and merges the runs while they are read. */
-async function sorted(names: string[]): Promise<Iterator<string>> {
-  if (names.length <= RUN_LENGTH) return names.sort().values()
+async function sorted(names: string[]): Promise<Iterable<string>> {
+  if (names.length <= RUN_LENGTH) return names.sort()
   const runs: string[][] = []
   for (let from = 0; from < names.length; from += RUN_LENGTH) {
     runs.push(names.slice(from, from + RUN_LENGTH).sort())

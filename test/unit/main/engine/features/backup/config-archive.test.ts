@@ -1,13 +1,15 @@
 import { execFile } from 'node:child_process'
 import { createWriteStream } from 'node:fs'
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdir, mkdtemp, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { promisify } from 'node:util'
+import { gunzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createConfigArchive, measureConfig } from '#engine/features/backup/config-archive.ts'
 import type { ArchiveProblem } from '#engine/features/backup/tree.ts'
+import { fixture, hasFixtures } from '#test/support/fixtures.ts'
 
 const run = promisify(execFile)
 
@@ -31,7 +33,7 @@ async function names(): Promise<string[]> {
   if (!stream) return []
   const file = join(root, 'out.tar')
   await pipeline(stream, createWriteStream(file))
-  return (await run('tar', ['-tf', file])).stdout.trimEnd().split('\n')
+  return (await run('tar', ['--quoting-style=literal', '-tf', file])).stdout.trimEnd().split('\n')
 }
 
 describe('createConfigArchive', () => {
@@ -69,6 +71,35 @@ describe('createConfigArchive', () => {
       'config-testsite/security/broken symbolic-link',
       'config-testsite/security/live symbolic-link',
     ])
+  })
+
+  it.skipIf(!hasFixtures || process.getuid?.() !== 0)('is byte for byte what the server writes', async () => {
+    const theirs = gunzipSync(await readFile(fixture('backups', '1-plain-full', 'config-testsite-1.tar.gz')))
+    await put('site/priv/zotonic_site.config', theirs.toString('utf8', 512, 512 + 2493))
+    const path = join(root, 'site/priv/zotonic_site.config')
+    await chmod(path, 0o644)
+    await chown(path, 1001, 1001)
+    await utimes(path, 0o15300715024, 0o15300715024)
+    const stream = await createConfigArchive(folders(), { onProblem: (problem) => problems.push(problem) })
+    const pieces = (await stream?.toArray()) ?? []
+    expect(Buffer.concat(pieces).equals(theirs)).toBe(true)
+  })
+
+  it('keeps names of any length, cut in two where the format does it, and GNU tar reads them', async () => {
+    const wanted = [
+      `security/${'a'.repeat(80)}`,
+      `security/${'b'.repeat(99)}`,
+      `security/${'c'.repeat(100)}`,
+      `security/${'d'.repeat(60)}/${'e'.repeat(60)}`,
+      `security/${'f'.repeat(120)}/${'g'.repeat(90)}`,
+      `security/${'ż'.repeat(100)}/${'h'.repeat(200)}.pem`,
+    ]
+    for (const name of wanted) await put(name, `content of ${name}`)
+    expect((await names()).sort()).toEqual(wanted.map((name) => `config-testsite/${name}`).sort())
+    const out = join(root, 'out')
+    await mkdir(out)
+    await run('tar', ['-x', '-f', join(root, 'out.tar'), '-C', out])
+    await run('diff', ['-r', join(root, 'security'), join(out, 'config-testsite', 'security')])
   })
 
   it('is no archive at all when there is nothing to keep', async () => {

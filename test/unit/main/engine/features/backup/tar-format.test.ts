@@ -1,6 +1,6 @@
 import { Header } from 'tar'
 import { describe, expect, it } from 'vitest'
-import { type TarEntry, tarHeader, tarSize } from '#engine/features/backup/tar-format.ts'
+import { type TarEntry, tarHeader } from '#engine/features/backup/tar-format.ts'
 
 const entry: TarEntry = {
   name: Buffer.from('./a'),
@@ -28,9 +28,8 @@ describe('tarHeader', () => {
   })
 
   it('writes what octal digits cannot hold as base-256', () => {
-    for (const size of [8 ** 11 - 1, 8 ** 11, 20_000_000_000_000]) {
+    for (const size of [8 ** 11 - 1, 8 ** 11, 2 ** 40 + 1, 20_000_000_000_000]) {
       expect(read({ size }).size).toBe(size)
-      expect(tarSize(tarHeader({ ...entry, size }))).toBe(size)
     }
     expect(read({ uid: 4_000_000_000 }).uid).toBe(4_000_000_000)
     expect(read({ modified: -86_400.5 }).mtime?.getTime()).toBe(-86_401_000)
