@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Locator, Page } from '@playwright/test'
 import { filesWith, textOf } from './support/canary.ts'
 import {
+  closes,
   complaints,
   confirm,
   confirmationOf,
@@ -10,12 +11,13 @@ import {
   expect,
   goTo,
   goToSite,
+  jobBar,
   pictures,
   sidebar,
   statePictures,
   test,
 } from './support/desk.ts'
-import { jobIs, startedBy } from './support/jobs.ts'
+import { jobIs, preferences, startedBy } from './support/jobs.ts'
 
 /* Settings, stored passwords and preferences; and that no password which was typed is found anywhere afterwards. */
 
@@ -90,6 +92,80 @@ test('the settings of a site have a test beside the form, step by step', async (
   await window.getByRole('radio', { name: 'Monday is 2' }).click()
   await statePictures(desk, 'settings-rotation')
   await window.getByRole('button', { name: 'Discard' }).click()
+})
+
+test('nights are set, with what the coming ones replace', async ({ desk }) => {
+  const { window } = desk
+  await desk.openDemo()
+  await goToSite(window, 'demo', 'Settings')
+  await tab(window, 'Nights').click()
+  await window.getByRole('switch', { name: 'Back up demo every night' }).click({ force: true })
+  // a time that comes, so that no night is due now
+  const soon = new Date(Date.now() + 3 * 3600_000).toISOString().slice(11, 16)
+  await window.getByRole('textbox', { name: 'From' }).fill('25:00')
+  await expect(window.getByText('A time is written HH:MM, 00:00 to 23:59 UTC.')).toBeVisible()
+  await window.getByRole('textbox', { name: 'From' }).fill(soon)
+  await expect(window.getByText(/on this computer’s clock today/)).toBeVisible()
+  await window.getByRole('button', { name: 'Save the settings of demo' }).click()
+  await expect(window.getByText('Nothing changed')).toBeVisible()
+  await expect(window.getByRole('region', { name: 'Coming nights' })).toContainText(`${soon} UTC`)
+  await expect(window.getByRole('table', { name: 'Coming nights of demo' }).getByRole('row')).toHaveCount(15)
+  await pictures(desk, 'settings-nights')
+  await expect(jobBar(window)).toContainText(/No jobs running.*Next: demo .*UTC/)
+
+  await goToSite(window, 'demo', 'Backups')
+  await window.getByRole('button', { name: 'Coming nights' }).press('Enter')
+  await expect(window.getByRole('dialog', { name: 'Coming nights' })).toBeVisible()
+  await pictures(desk, 'backups-coming-nights')
+  await window.keyboard.press('Escape')
+  await expect(window.getByRole('dialog', { name: 'Coming nights' })).toBeHidden()
+  await goTo(window, 'All sites')
+  await expect(window.getByRole('table', { name: 'Sites' })).toContainText(soon)
+  await pictures(desk, 'all-sites-nights')
+
+  await goToSite(window, 'demo', 'Settings')
+  await tab(window, 'Nights').click()
+  const target = await confirmationOf(desk, async () => {
+    await window.getByRole('textbox', { name: 'Into' }).click()
+    await window.getByRole('option', { name: 'The server’s folder' }).click()
+    await window.getByRole('button', { name: 'Save the settings of demo' }).click()
+  })
+  await statePictures(desk, 'confirm-server-nights', target)
+  await closes(target, () => target.getByRole('button', { name: 'Cancel' }).click())
+  await expect(window.getByText(/Not confirmed. The nights of demo stay/)).toBeVisible()
+  await expect(window.getByText('1 change not saved: target of the nights')).toBeVisible()
+  await window.getByRole('button', { name: 'Discard' }).click()
+  await window.getByRole('switch', { name: 'Back up demo every night' }).click({ force: true })
+  await window.getByRole('button', { name: 'Save the settings of demo' }).click()
+  await expect(window.getByRole('region', { name: 'Coming nights' })).toContainText('Off')
+
+  await tab(window, 'Dump').click()
+  await window.getByRole('radio', { name: 'Built-in' }).click()
+  await statePictures(desk, 'settings-dump')
+  await window.getByRole('button', { name: 'Discard' }).click()
+})
+
+test('leaving settings that are not saved is asked about first', async ({ desk }) => {
+  const { window } = desk
+  await desk.openDemo()
+  await goToSite(window, 'demo', 'Settings')
+  await tab(window, 'Rotation').click()
+  await window.getByRole('radio', { name: 'Monday is 2' }).click()
+  const dialog = window.getByRole('dialog', { name: 'Leave without saving?' })
+  await window.keyboard.press('Control+j')
+  await expect(dialog).toContainText('1 change of demo: rotation')
+  await statePictures(desk, 'settings-leaving')
+  // staying is the default
+  await window.keyboard.press('Enter')
+  await expect(dialog).toBeHidden()
+  await expect(window.getByText('1 change not saved: rotation')).toBeVisible()
+  await tab(window, 'Connections').click()
+  await expect(dialog).toBeHidden()
+  await window.keyboard.press('Control+j')
+  await dialog.getByRole('button', { name: 'Leave without saving' }).click()
+  await expect(window.getByRole('heading', { name: 'All jobs' })).toBeVisible()
+  await goToSite(window, 'demo', 'Settings')
+  await expect(window.getByText('Nothing changed')).toBeVisible()
 })
 
 test('a new site whose name is taken is refused, in words', async ({ desk }) => {
@@ -176,6 +252,19 @@ test('after a restart the store is locked until the passphrase is given', async 
   await jobIs(desk, id, 'done')
   await goTo(window, 'Preferences')
   await expect(window.getByText('Open', { exact: true })).toBeVisible()
+})
+
+test('what goes on in the background is a preference', async ({ desk }) => {
+  const { window } = desk
+  await goTo(window, 'Preferences')
+  const stay = window.getByRole('switch', { name: 'Stay in the tray when the window is closed' })
+  await stay.click({ force: true })
+  await expect(stay).toBeChecked()
+  const saved = async () => (await preferences(desk)).stayInTray
+  await expect.poll(saved).toBe(true)
+  await statePictures(desk, 'preferences-background')
+  await stay.click({ force: true })
+  await expect.poll(saved).toBe(false)
 })
 
 test('the theme follows the preference', async ({ desk }) => {

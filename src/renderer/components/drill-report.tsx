@@ -1,4 +1,4 @@
-import { formatDuration, formatPlural } from '#shared/format.ts'
+import { formatDuration, formatMilliseconds, formatPlural } from '#shared/format.ts'
 import type { DrillReport } from '#shared/model/drill.ts'
 import { drillOutcome } from '../lib/jobs.ts'
 import { CheckList } from './check-list.tsx'
@@ -14,7 +14,8 @@ export function DrillReportView({ report }: { report: DrillReport }) {
         {drillOutcome(report)}
       </p>
       <p data-selectable>
-        {recoverySeconds !== null && `Answers ${formatDuration(recoverySeconds)} after the first byte. `}
+        {recoverySeconds !== null &&
+          `Measured recovery time ${formatMilliseconds(recoverySeconds * 1000)}, from the first byte to a database that answers. `}
         {formatPlural(report.tables, 'table')}, {formatPlural(report.rows, 'row')} in {report.server}; {formatDuration(seconds)}{' '}
         with all checks.
       </p>

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { formatAmount, formatDuration, formatPlural, formatRate } from '#shared/format.ts'
-import { type DrillReport, drillReportSchema } from '#shared/model/drill.ts'
+import { type DrillCheck, type DrillReport, drillReportSchema } from '#shared/model/drill.ts'
 import { isJobActive, type Job, type JobKind, type JobPhase, type JobState } from '#shared/model/job.ts'
 import { failedChecks } from './join-backups.ts'
 
@@ -93,11 +93,14 @@ export function drillReportOf(job: Pick<Job, 'kind' | 'result'>): DrillReport | 
 /** "Restored in 12 s, every check passed". */
 export function drillOutcome({ outcome, recoverySeconds, checks }: DrillReport): string {
   const restored = recoverySeconds === null ? 'Not restored' : `Restored in ${formatDuration(recoverySeconds)}`
-  const toRead = checks.filter((check) => check.outcome !== 'passed').length
+  const count = (wanted: DrillCheck['outcome']) => checks.filter((check) => check.outcome === wanted).length
   if (outcome === 'unknown') return 'Cannot be drilled on this computer; nothing is said against the backup'
-  if (outcome === 'failed')
-    return `${restored}; ${formatPlural(checks.filter((c) => c.outcome === 'failed').length, 'check')} failed`
-  return toRead === 0 ? `${restored}, every check passed` : `${restored}, ${formatPlural(toRead, 'check')} to read`
+  if (outcome === 'failed') return `${restored}; ${formatPlural(count('failed'), 'check')} failed`
+  const rest = [
+    ...(count('warning') > 0 ? [`${formatPlural(count('warning'), 'check')} to read`] : []),
+    ...(count('unknown') > 0 ? [`${formatPlural(count('unknown'), 'check')} not known`] : []),
+  ]
+  return `${restored}, ${rest.length === 0 ? 'every check passed' : rest.join(', ')}`
 }
 
 /** A single-line account of how a job ended. */

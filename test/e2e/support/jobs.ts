@@ -1,10 +1,16 @@
 import { expect } from '@playwright/test'
+import type { Preferences } from '#shared/contract/settings.ts'
 import type { Job, JobState } from '#shared/model/job.ts'
 import type { Desk } from './desk.ts'
 
 /** The jobs as the window knows them, newest first. */
 export async function jobs(desk: Desk): Promise<Job[]> {
   return desk.window.evaluate(async () => (await window.desk.invoke('jobs.list', {})).jobs)
+}
+
+/** The preferences as the engine has them. */
+export async function preferences(desk: Desk): Promise<Preferences> {
+  return desk.window.evaluate(async () => (await window.desk.invoke('settings.get', {})).preferences)
 }
 
 /** Does what starts a job and returns the job's id as soon as it is known. */

@@ -36,13 +36,16 @@ export function Inspector({ row, actions, onClose }: { row: BackupRow; actions: 
       <Problem row={row} verify={actions.find(({ id }) => id === 'backup-verify')} />
       <Parts row={row} />
       {present.map((repository) => (
-        <Copy key={repository} repository={repository} row={row} />
+        <Levels key={repository} repository={repository} row={row} />
       ))}
       <PaneSection title="Actions">
         {actions.map((action) => (
           <Action key={action.id} action={action} />
         ))}
       </PaneSection>
+      {present.map((repository) => (
+        <Drill key={repository} repository={repository} row={row} />
+      ))}
     </Pane>
   )
 }
@@ -102,31 +105,39 @@ function Parts({ row }: { row: BackupRow }) {
   )
 }
 
-/** What verifying and drilling found of one copy, and the drill's report. */
-function Copy({ repository, row }: { repository: RepositoryName; row: BackupRow }) {
+/** What verifying and drilling found of one copy. */
+function Levels({ repository, row }: { repository: RepositoryName; row: BackupRow }) {
   const now = useNow()
   const proof = row.copies[repository]?.entry.proof ?? null
-  const copy = `${REPOSITORY_LABEL[repository].toLowerCase()} copy`
   return (
-    <>
-      <PaneSection title="Verified" aside={copy}>
-        <CheckList
-          stacked
-          checks={levelSummaries(proof).map(({ level, text, outcome, reason, at }) => ({
-            name: `${level} ${text}`,
-            outcome,
-            finding: reason,
-            end: at === null ? 'not yet' : formatNearMoment(at, now),
-          }))}
-        />
-      </PaneSection>
-      {proof?.drill && (
-        <PaneSection title="Drill" aside={`${copy}, ${formatNearMoment(proof.drill.startedAt, now)}`}>
-          <DrillReportView report={proof.drill} />
-        </PaneSection>
-      )}
-    </>
+    <PaneSection title="Verified" aside={copyWord(repository)}>
+      <CheckList
+        stacked
+        checks={levelSummaries(proof).map(({ level, text, outcome, reason, at }) => ({
+          name: `${level} ${text}`,
+          outcome,
+          finding: reason,
+          end: at === null ? 'not yet' : formatNearMoment(at, now),
+        }))}
+      />
+    </PaneSection>
   )
+}
+
+/** The report of the last drill of one copy. */
+function Drill({ repository, row }: { repository: RepositoryName; row: BackupRow }) {
+  const now = useNow()
+  const report = row.copies[repository]?.entry.proof?.drill ?? null
+  if (!report) return null
+  return (
+    <PaneSection title="Drill" aside={`${copyWord(repository)}, ${formatNearMoment(report.startedAt, now)}`}>
+      <DrillReportView report={report} />
+    </PaneSection>
+  )
+}
+
+function copyWord(repository: RepositoryName): string {
+  return `${REPOSITORY_LABEL[repository].toLowerCase()} copy`
 }
 
 function Action({ action }: { action: BackupAction }) {

@@ -39,7 +39,7 @@ export function RotationLine(props: {
             <IconCalendarEvent {...icon14} /> Coming nights
           </button>
         </Popover.Target>
-        <Popover.Dropdown aria-label={`Coming nights of ${site}`}>
+        <Popover.Dropdown>
           <div className={classes.comingHead}>
             <div>
               <h2>Coming nights</h2>

@@ -10,7 +10,7 @@ const resultSchema = z.object({
   problems: z.array(z.object({ path: z.string(), text: z.string() })),
   problemCount: z.number(),
   /** Which engine wrote the dump, and why that one. */
-  dump: z.object({ engine: z.string(), reason: z.string() }).optional(),
+  dump: z.object({ engine: z.string(), why: z.string() }).optional(),
 })
 
 /** What a backup made: its parts, what wrote the dump and why, and what is not, or not wholly, in it. */
@@ -34,7 +34,7 @@ export function BackupResult({ job }: { job: Job }) {
             <div>
               <dt>dump by</dt>
               <dd data-selectable>
-                {dump.engine}: {dump.reason}
+                {dump.engine}. {dump.why}
               </dd>
             </div>
           )}

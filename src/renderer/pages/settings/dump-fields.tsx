@@ -7,14 +7,18 @@ const ENGINES: { value: DumpEngine; label: string; text: string }[] = [
   {
     value: 'auto',
     label: 'Chosen for each backup',
-    text: 'pg_dump when this computer has one that is as new as the server; the built-in engine otherwise.',
+    text: 'Built-in; pg_dump only for a schema that holds what the built-in engine refuses, if a fitting one is on this computer.',
   },
   {
     value: 'built-in',
     label: 'Built-in',
     text: 'Needs nothing installed. Refuses, by name, what it cannot dump whole.',
   },
-  { value: 'pg_dump', label: 'pg_dump', text: 'PostgreSQL’s own tool, from this computer. No backup without it.' },
+  {
+    value: 'pg_dump',
+    label: 'pg_dump',
+    text: 'PostgreSQL’s own tool on this computer, not older than the server. Without one no backup is made.',
+  },
 ]
 
 const LEVELS = ['1', '2', '3', '4', '5', '6', '7', '8', '9'].map((value) => ({
