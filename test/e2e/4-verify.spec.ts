@@ -2,7 +2,19 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Page } from '@playwright/test'
 import { demoFolders, flipBit } from './support/demo.ts'
-import { type Desk, expect, goTo, goToSite, jobBar, pictures, statePictures, test } from './support/desk.ts'
+import {
+  closes,
+  confirm,
+  confirmationOf,
+  type Desk,
+  expect,
+  goTo,
+  goToSite,
+  jobBar,
+  pictures,
+  statePictures,
+  test,
+} from './support/desk.ts'
 import { jobIs, startedBy } from './support/jobs.ts'
 
 /* Verify: the proof of a backup grows, and one flipped bit is found and named. */
@@ -30,7 +42,7 @@ test('verifying every copy to its end is shown as proof', async ({ desk }) => {
   await jobIs(desk, id, 'done')
   await expect(newestRow(window)).toContainText('L2')
   await expect(inspector).toContainText('Opens and reads to the end')
-  await expect(inspector.getByText('not yet')).toHaveCount(0)
+  await expect(inspector.getByText('not yet')).toHaveCount(1)
   await pictures(desk, 'backups-verified')
   await goToSite(window, 'demo', 'Overview')
   await expect(window.getByRole('complementary', { name: 'Facts of demo' })).toContainText('L2')
@@ -64,4 +76,88 @@ test('a flipped bit is found, named, and marked in the row', async ({ desk }) =>
     .click()
   await statePictures(desk, 'job-verify-failed')
   await expect(jobBar(window)).toContainText('No jobs running')
+})
+
+test('a backup is drilled: restored beside the site, looked at, and reported with the time it took', async ({ desk }) => {
+  const { window } = desk
+  const name = await withNewBackup(desk)
+  await newestRow(window).getByRole('button').focus()
+  const id = await startedBy(desk, () => window.keyboard.press('d'))
+  await expect(newestRow(window)).toContainText('drilling')
+  await statePictures(desk, 'backups-drilling')
+  await jobIs(desk, id, 'done')
+  await expect(newestRow(window)).toContainText('L3')
+  const inspector = window.getByRole('complementary', { name: `Backup ${name}` })
+  await expect(inspector).toContainText(/L3 Restored in a drill/)
+  await expect(inspector).toContainText(/Measured recovery time [\d.]+ (?:ms|s)/)
+  await expect(inspector).toContainText('Edges have both ends')
+  await pictures(desk, 'backups-drilled')
+  await inspector.getByText('Measured recovery time').scrollIntoViewIfNeeded()
+  await statePictures(desk, 'backups-drill-report')
+  await goToSite(window, 'demo', 'Overview')
+  const facts = window.getByRole('complementary', { name: 'Facts of demo' })
+  await expect(facts).toContainText(/Restored in \d+ s on \d+ \w+/)
+  await statePictures(desk, 'site-overview-drilled')
+})
+
+test('a drill that fails turns the overview red, with the reason', async ({ desk }) => {
+  const { window } = desk
+  const name = await withNewBackup(desk)
+  const { vault } = demoFolders(desk)
+  const database = (await readdir(vault)).find((file) => file.startsWith(`${name}.sql.gz`)) ?? ''
+  await flipBit(join(vault, database))
+  const id = await startedBy(desk, () => window.getByRole('button', { name: 'Drill newest' }).click())
+  await jobIs(desk, id, 'done')
+  await expect(newestRow(window)).toContainText('drill failed')
+  const inspector = window.getByRole('complementary', { name: `Backup ${name}` })
+  await expect(inspector.getByRole('note')).toContainText(database)
+  await expect(inspector).toContainText('The scratch database is kept, to be looked at:')
+  await statePictures(desk, 'backups-drill-failed')
+  await goTo(window, 'All sites')
+  const row = window.getByRole('table', { name: 'Sites' }).getByRole('row').filter({ hasText: 'demo' })
+  await expect(row).toContainText('Unprotected')
+  await expect(row).toContainText(`The drill of ${name}`)
+  await expect(row).toContainText('drill failed')
+  await pictures(desk, 'all-sites-drill-failed')
+  await goToSite(window, 'demo', 'Overview')
+  await pictures(desk, 'site-overview-drill-failed')
+  await goToSite(window, 'demo', 'Jobs')
+  await window
+    .getByRole('table', { name: 'Jobs' })
+    .getByRole('button', { name: `Drilling ${name}` })
+    .first()
+    .click()
+  await expect(window.getByRole('complementary', { name: `Drilling ${name}` })).toContainText('Not restored')
+  await pictures(desk, 'job-drill-failed')
+
+  // the next good backup makes it well again
+  await withNewBackup(desk)
+  await goToSite(window, 'demo', 'Overview')
+  await expect(window.getByRole('main')).not.toContainText(`The drill of ${name}`)
+})
+
+test('a pinned backup stays out of the rotation, and is deleted only with the site’s name', async ({ desk }) => {
+  const { window } = desk
+  await withNewBackup(desk)
+  await newestRow(window).getByRole('button').focus()
+  const pinned = await jobIs(desk, await startedBy(desk, () => window.keyboard.press('p')), 'done')
+  const { name } = pinned.result as { name: string }
+  await window.getByRole('button', { name: /^Pinned/ }).click()
+  const row = newestRow(window)
+  await expect(row).toContainText('Pinned · until deleted')
+  await row.getByRole('button', { name }).click()
+  const inspector = window.getByRole('complementary', { name: `Backup ${name}` })
+  await expect(inspector.getByRole('button', { name: 'Pin', exact: true })).toHaveCount(0)
+  await pictures(desk, 'backups-pinned')
+  const refused = await confirmationOf(desk, () => window.keyboard.press('Delete'))
+  await expect(refused.getByRole('heading')).toContainText(name)
+  await statePictures(desk, 'confirm-delete-backup', refused)
+  await closes(refused, () => refused.getByRole('button', { name: 'Cancel' }).click())
+  await expect(row).toContainText('Pinned')
+  const id = await startedBy(desk, async () =>
+    confirm(await confirmationOf(desk, () => inspector.getByRole('button', { name: 'Delete…' }).click()), 'demo'),
+  )
+  await jobIs(desk, id, 'done')
+  await expect(window.getByRole('table', { name: 'Backups' }).getByText(name)).toHaveCount(0)
+  expect((await readdir(demoFolders(desk).vault)).filter((file) => file.includes('pinned'))).toEqual([])
 })

@@ -121,7 +121,7 @@ test('nights are set, with what the coming ones replace', async ({ desk }) => {
   await expect(window.getByRole('dialog', { name: 'Coming nights' })).toBeHidden()
   await goTo(window, 'All sites')
   await expect(window.getByRole('table', { name: 'Sites' })).toContainText(soon)
-  await pictures(desk, 'all-sites-nights')
+  await statePictures(desk, 'all-sites-nights')
 
   await goToSite(window, 'demo', 'Settings')
   await tab(window, 'Nights').click()

@@ -1,5 +1,5 @@
 import { formatDuration, formatMilliseconds, formatPlural } from '#shared/format.ts'
-import type { DrillReport } from '#shared/model/drill.ts'
+import type { DrillCheck, DrillReport } from '#shared/model/drill.ts'
 import { drillOutcome } from '../lib/jobs.ts'
 import { CheckList } from './check-list.tsx'
 import classes from './drill-report.module.css'
@@ -19,7 +19,7 @@ export function DrillReportView({ report }: { report: DrillReport }) {
         {formatPlural(report.tables, 'table')}, {formatPlural(report.rows, 'row')} in {report.server}; {formatDuration(seconds)}{' '}
         with all checks.
       </p>
-      <CheckList stacked checks={report.checks} />
+      <CheckList stacked checks={withOneLinePerReason(report.checks)} />
       {keptIn !== null && (
         <div className={classes.kept}>
           <p>The scratch database is kept, to be looked at:</p>
@@ -33,4 +33,15 @@ export function DrillReportView({ report }: { report: DrillReport }) {
       )}
     </div>
   )
+}
+
+/** Checks that could not be told for one and the same reason stand together. */
+function withOneLinePerReason(checks: readonly DrillCheck[]): DrillCheck[] {
+  const lines = new Map<string, DrillCheck>()
+  for (const check of checks) {
+    const key = check.outcome === 'unknown' ? check.finding : check.id
+    const earlier = lines.get(key)
+    lines.set(key, earlier ? { ...earlier, name: `${earlier.name}, ${check.name.toLowerCase()}` } : check)
+  }
+  return [...lines.values()]
 }

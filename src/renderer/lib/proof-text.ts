@@ -36,11 +36,10 @@ export function siteProof({ proof, drill }: Pick<SiteStatus, 'proof' | 'drill'>,
   return { level, second: `drill ${age}`, ...(isOldDrill(drill.startedAt, now) ? { tone: 'warn' } : {}) }
 }
 
-/** "Restored in 12 s on 21 Nov", of the newest drill; null: there was none. */
+/** "Restored in 12 s on 21 Nov", of the newest drill; null: there was none, or it failed, which the proof itself says. */
 export function drillText(drill: SiteStatus['drill']): string | null {
-  if (!drill) return null
+  if (!drill || drill.outcome === 'failed') return null
   const day = formatDay(drill.startedAt)
   if (drill.outcome === 'unknown') return `Could not be drilled on this computer on ${day}`
-  if (drill.outcome === 'failed') return `The drill of ${day} failed`
   return drill.recoverySeconds === null ? `Restored on ${day}` : `Restored in ${formatDuration(drill.recoverySeconds)} on ${day}`
 }

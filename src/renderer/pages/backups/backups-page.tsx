@@ -1,6 +1,6 @@
 import { Button, Drawer } from '@mantine/core'
 import { IconAlertTriangle, IconLayoutSidebarRight } from '@tabler/icons-react'
-import { useCallback, useMemo, useState } from 'react'
+import { useCallback, useEffect, useMemo, useState } from 'react'
 import { Badge } from '../../components/badge.tsx'
 import { DemoStopped } from '../../components/demo-stopped.tsx'
 import { FilterField, SegmentedFilter } from '../../components/filters.tsx'
@@ -42,6 +42,11 @@ export function BackupsPage({ site }: { site: string }) {
 
   const all = useMemo(() => joinBackups(list.data?.backups ?? []), [list.data])
   const counts = list.data ? countBackups(all) : null
+  const isGone = chosen !== null && list.data !== undefined && !all.some((candidate) => candidate.key === chosen)
+  // a backup that was replaced or deleted is chosen no longer; the table chooses the newest
+  useEffect(() => {
+    if (isGone) setChosen(null)
+  }, [isGone])
   const rows = filterBackups(all, filter, text)
   const row = rows.find((candidate) => candidate.key === chosen) ?? null
   const scheme = list.data?.scheme ?? 'manual'

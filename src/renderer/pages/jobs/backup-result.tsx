@@ -21,7 +21,7 @@ export function BackupResult({ job }: { job: Job }) {
   const { name, parts, problems, problemCount, dump } = result.data
   return (
     <>
-      <section className={classes.part}>
+      <div className={classes.part}>
         <h3>{name}</h3>
         <dl>
           {parts.map(({ part, file, size }) => (
@@ -39,9 +39,9 @@ export function BackupResult({ job }: { job: Job }) {
             </div>
           )}
         </dl>
-      </section>
+      </div>
       {problemCount > 0 && (
-        <section className={classes.part}>
+        <div className={classes.part}>
           <h3>Not, or not wholly, in it: {formatPlural(problemCount, 'file')}</h3>
           <ul className={classes.problems}>
             {problems.map(({ path, text }) => (
@@ -52,7 +52,7 @@ export function BackupResult({ job }: { job: Job }) {
             ))}
           </ul>
           {problemCount > problems.length && <p>The first {problems.length} are listed.</p>}
-        </section>
+        </div>
       )}
     </>
   )

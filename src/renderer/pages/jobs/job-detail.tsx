@@ -77,10 +77,10 @@ export function JobDetail({ job, onClose }: { job: Job; onClose(): void }) {
         )}
         {job.error && job.site !== null && <DemoStopped site={job.site} />}
         {report && (
-          <section className={classes.part}>
+          <div className={classes.part}>
             <h3>Report</h3>
             <DrillReportView report={report} />
-          </section>
+          </div>
         )}
         <BackupResult job={job} />
         {job.items.length > 0 && <StepList items={job.items} numbered={job.kind === 'restore'} />}

@@ -63,7 +63,7 @@ export function SiteFacts({ status }: { status: SiteStatus }) {
       <PaneSection title="Proof">
         <Proof {...siteProof(status, now)} />
         {drilled !== null && (
-          <p className={status.drill?.outcome === 'failed' ? classes.bad : classes.small} data-selectable>
+          <p className={classes.small} data-selectable>
             {drilled}
           </p>
         )}
