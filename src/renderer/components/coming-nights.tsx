@@ -13,29 +13,34 @@ export function ComingNights({ site }: { site: string }) {
   if (!coming.data) return <SkeletonRows rows={7} height={28} label="Reading the coming nights" />
   const { nights, repository } = coming.data
   return (
-    <table className={`${table.table} ${classes.nights}`} aria-label={`Coming nights of ${site}`}>
-      <thead>
-        <tr>
-          <th className={classes.colNight}>Night</th>
-          <th>Writes, in the {REPOSITORY_LABEL[repository].toLowerCase()}</th>
-          <th>Replaces</th>
-        </tr>
-      </thead>
-      <tbody>
-        {nights.map((night) => (
-          <tr key={night.date}>
-            <td>{formatWeekdayDay(`${night.date}T00:00:00Z`)}</td>
-            <td title={night.name}>{night.name}</td>
-            <td>{replacedText(night)}</td>
+    <>
+      <table className={`${table.table} ${classes.nights}`} aria-label={`Coming nights of ${site}`}>
+        <thead>
+          <tr>
+            <th className={classes.colNight}>Night</th>
+            <th className={classes.colWrites}>Writes</th>
+            <th>Replaces that of</th>
           </tr>
-        ))}
-      </tbody>
-    </table>
+        </thead>
+        <tbody>
+          {nights.map((night) => (
+            <tr key={night.date}>
+              <td>{formatWeekdayDay(`${night.date}T00:00:00Z`)}</td>
+              <td title={night.name}>{night.name}</td>
+              <td title={replacedText(night)}>{replacedText(night)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      <p className={classes.note}>
+        Into the {REPOSITORY_LABEL[repository].toLowerCase()}. Pinned and safety backups are never replaced.
+      </p>
+    </>
   )
 }
 
 function replacedText({ replaces }: ComingNight): string {
   if (!replaces) return '–'
-  if (replaces.bytes === null) return `that of ${formatWeekdayDay(replaces.timestamp)}`
+  if (replaces.bytes === null) return formatWeekdayDay(replaces.timestamp)
   return `${formatMoment(replaces.timestamp)}, ${formatBytes(replaces.bytes)}`
 }

@@ -14,10 +14,11 @@ export function DrillReportView({ report }: { report: DrillReport }) {
         {drillOutcome(report)}
       </p>
       <p data-selectable>
-        {recoverySeconds !== null &&
-          `Measured recovery time ${formatMilliseconds(recoverySeconds * 1000)}, from the first byte to a database that answers. `}
-        {formatPlural(report.tables, 'table')}, {formatPlural(report.rows, 'row')} in {report.server}; {formatDuration(seconds)}{' '}
-        with all checks.
+        {recoverySeconds === null
+          ? `${report.server}; ${formatDuration(seconds)} with all checks.`
+          : `Measured recovery time ${formatMilliseconds(recoverySeconds * 1000)}, from the first byte to a database that answers. ` +
+            `${formatPlural(report.tables, 'table')}, ${formatPlural(report.rows, 'row')} in ${report.server}; ` +
+            `${formatDuration(seconds)} with all checks.`}
       </p>
       <CheckList stacked checks={withOneLinePerReason(report.checks)} />
       {keptIn !== null && (

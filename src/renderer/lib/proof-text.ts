@@ -31,9 +31,12 @@ export function rowProof(row: Pick<BackupRow, 'proof' | 'drill' | 'copies'>, now
 export function siteProof({ proof, drill }: Pick<SiteStatus, 'proof' | 'drill'>, now: Date): ProofText {
   const level = proof.at === null ? null : proof.level
   if (!drill || drill.outcome === 'unknown') return { level, second: proof.at === null ? 'not verified' : 'not drilled' }
-  const age = formatAge(drill.startedAt, now)
-  if (drill.outcome === 'failed') return { level, second: `drill failed ${age}`, tone: 'bad' }
-  return { level, second: `drill ${age}`, ...(isOldDrill(drill.startedAt, now) ? { tone: 'warn' } : {}) }
+  if (drill.outcome === 'failed') return { level, second: 'drill failed', tone: 'bad' }
+  return {
+    level,
+    second: `drill ${formatAge(drill.startedAt, now)}`,
+    ...(isOldDrill(drill.startedAt, now) ? { tone: 'warn' } : {}),
+  }
 }
 
 /** "Restored in 12 s on 21 Nov", of the newest drill; null: there was none, or it failed, which the proof itself says. */

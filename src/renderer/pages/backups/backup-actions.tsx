@@ -96,7 +96,7 @@ export function backupActions(site: string, row: BackupRow, jobs: readonly Job[]
             title: `Delete ${name}…`,
             icon: <IconTrash {...icon16} />,
             keys: 'Del',
-            zbd: `zbd delete ${site} ${name} --confirm ${site}`,
+            zbd: `zbd remove ${site} ${name} --confirm ${site}`,
             run: () => void start(callUnlocking('backups.remove', { site, name, timestamp })),
           }),
         ]

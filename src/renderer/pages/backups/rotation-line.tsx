@@ -54,7 +54,6 @@ export function RotationLine(props: {
           </div>
           <ComingNights site={site} />
           <div className={classes.comingFoot}>
-            <span>Pinned and safety backups are never replaced.</span>
             <Button data-size="inline" onClick={() => navigate({ page: 'site', site, tab: 'settings', section: 'nights' })}>
               Set the nights…
             </Button>

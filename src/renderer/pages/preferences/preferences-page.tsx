@@ -10,6 +10,7 @@ import { queryClient, useSettings } from '../../queries.ts'
 import { Problems } from '../overview/problems.tsx'
 import { BackgroundSection } from './background-section.tsx'
 import { DemoSection } from './demo-section.tsx'
+import { DrillsSection } from './drills-section.tsx'
 import classes from './preferences.module.css'
 import { SecretsSection } from './secrets-section.tsx'
 
@@ -30,6 +31,7 @@ export function PreferencesPage() {
               <ThemeChoice theme={settings.data.preferences.theme} />
             </Section>
             <BackgroundSection preferences={settings.data.preferences} />
+            <DrillsSection />
             <SecretsSection />
             <DemoSection />
             <Section title="About">

@@ -94,7 +94,6 @@ export function NightsFields({ draft, errors, change }: FieldsProps) {
         {nights.error && <ErrorBox error={nights.error} onRetry={() => void nights.refetch()} />}
         <State site={draft.name} />
         <ComingNights site={draft.name} />
-        <p className={classes.explain}>As it is saved now. Pinned and safety backups are never replaced.</p>
       </section>
     </div>
   )
