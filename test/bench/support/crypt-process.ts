@@ -7,6 +7,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { build } from 'vite'
 import type { CryptResult, CryptTask } from './crypt-child.ts'
 
+/** A task that takes longer is stuck. */
+const TIMEOUT_MS = 300_000
+
 const root = resolve(import.meta.dirname, '../../..')
 const child = join(import.meta.dirname, 'crypt-child.ts')
 
@@ -22,7 +25,10 @@ export async function nodeProcess(): Promise<CryptProcess> {
   return {
     async run(task) {
       process.send(task)
-      const [result] = (await Promise.race([once(process, 'message'), ended(process)])) as [CryptResult | { error: string }]
+      const [result] = (await Promise.race([
+        once(process, 'message', { signal: AbortSignal.timeout(TIMEOUT_MS) }),
+        ended(process),
+      ])) as [CryptResult | { error: string }]
       return orThrow(result)
     },
     async stop() {
@@ -36,6 +42,7 @@ export async function nodeProcess(): Promise<CryptProcess> {
 const MAIN = `import { app, utilityProcess } from 'electron'
 import { createInterface } from 'node:readline'
 import { availableParallelism } from 'node:os'
+app.setPath('userData', new URL('user', import.meta.url).pathname)
 app.whenReady().then(() => {
   const env = { ...process.env, UV_THREADPOOL_SIZE: String(availableParallelism() + 4) }
   const child = utilityProcess.fork(new URL('crypt-child.js', import.meta.url).pathname, [new URL('worker.js', import.meta.url).pathname], { env, stdio: 'inherit' })
@@ -52,7 +59,10 @@ app.whenReady().then(() => {
 export async function electronProcess(folder: string): Promise<CryptProcess> {
   const app = join(folder, 'app')
   await mkdir(app)
-  await writeFile(join(app, 'package.json'), JSON.stringify({ name: 'crypt-bench', type: 'module', main: 'main.js' }))
+  await writeFile(
+    join(app, 'package.json'),
+    JSON.stringify({ name: 'crypt-bench', version: '1.0.0', type: 'module', main: 'main.js' }),
+  )
   await writeFile(join(app, 'main.js'), MAIN)
   await build({
     root,
@@ -84,7 +94,10 @@ export async function electronProcess(folder: string): Promise<CryptProcess> {
     async run(task) {
       electron.stdin.write(`${JSON.stringify(task)}\n`)
       for (;;) {
-        const [line] = (await Promise.race([once(lines, 'line'), ended(electron)])) as [string]
+        const [line] = (await Promise.race([
+          once(lines, 'line', { signal: AbortSignal.timeout(TIMEOUT_MS) }),
+          ended(electron),
+        ])) as [string]
         if (line.startsWith('RESULT '))
           return orThrow(JSON.parse(line.slice('RESULT '.length)) as CryptResult | { error: string })
       }

@@ -123,7 +123,7 @@ function machine(): Machine {
 }
 
 /**
- * Encrypts in place. Serial by nature, as each byte needs the one before: some 12 MB/s.
+ * Encrypts in place. Serial by nature, as each byte needs the one before: 9 MB/s in Electron, 12 under Node.
  * @param previous the 16 ciphertext bytes before; the IV at the start
  */
 export function encryptCfb8InPlace(key: Uint8Array, previous: Uint8Array, bytes: Uint8Array): void {
