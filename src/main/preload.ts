@@ -17,6 +17,9 @@ interface Pending {
 const pending = new Map<number, Pending>()
 const listeners = new Set<(event: EngineEvent) => void>()
 const waiting: (() => void)[] = []
+const commandListeners = new Set<(command: WindowCommand) => void>()
+/** Commands that came before the page listened. */
+const earlyCommands: WindowCommand[] = []
 let port: MessagePort | null = null
 let nextId = 1
 
@@ -64,6 +67,11 @@ ipcRenderer.on('desk:engine-gone', () => {
   pending.clear()
 })
 
+ipcRenderer.on('desk:command', (_event, command: WindowCommand) => {
+  if (commandListeners.size === 0) earlyCommands.push(command)
+  for (const listener of commandListeners) listener(command)
+})
+
 const bridge: DeskBridge = {
   invoke(name, input) {
     return new Promise((resolve, reject) => {
@@ -84,9 +92,9 @@ const bridge: DeskBridge = {
   chooseFiles: (options: ChooseFilesOptions) => ipcRenderer.invoke('desk:choose-files', options) as Promise<string[]>,
   chooseFolder: (title: string) => ipcRenderer.invoke('desk:choose-folder', title) as Promise<string | null>,
   onCommand(listener) {
-    const handler = (_event: unknown, command: WindowCommand) => listener(command)
-    ipcRenderer.on('desk:command', handler)
-    return () => ipcRenderer.off('desk:command', handler)
+    commandListeners.add(listener)
+    for (const command of earlyCommands.splice(0)) listener(command)
+    return () => commandListeners.delete(listener)
   },
   platform: process.platform,
   version: __APP_VERSION__,

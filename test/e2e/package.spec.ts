@@ -87,7 +87,7 @@ test('holds the bundles and the embedded databases, and no other package', () =>
 
 test('opens its window', async () => {
   const home = await temporaryHome()
-  const env = { ...process.env, BACKUP_DESK_HOME: home.path }
+  const env = { ...process.env, BACKUP_DESK_HOME: home.path, XDG_CONFIG_HOME: join(home.path, 'config') }
   const child = spawn(program, [...sandboxFlags(), '--remote-debugging-port=0'], { env, stdio: ['ignore', 'ignore', 'pipe'] })
   const browser = await chromium.connectOverCDP(await debuggerAddress(child))
   const context = browser.contexts()[0]
@@ -98,6 +98,14 @@ test('opens its window', async () => {
   const demo = await page.evaluate(() => window.desk.invoke('demo.state', {}))
   expect(demo).toMatchObject({ state: 'absent', available: true })
   await screenshot(page, 'package-first-run')
+  const entry = join(home.path, 'config', 'autostart', 'backup-desk.desktop')
+  const startAtLogin = (wanted: boolean) =>
+    page.evaluate((startAtLogin) => window.desk.invoke('settings.update', { preferences: { startAtLogin } }), wanted)
+  await startAtLogin(true)
+  const started = () => (existsSync(entry) ? readFileSync(entry, 'utf8') : '')
+  await expect.poll(started).toContain(`\nExec=env "BACKUP_DESK_HOME=${home.path}" "${program}" --hidden\n`)
+  await startAtLogin(false)
+  await expect.poll(() => existsSync(entry)).toBe(false)
   const ended = new Promise((resolve) => child.once('exit', resolve))
   child.kill('SIGTERM')
   expect(await ended).toBe(0)

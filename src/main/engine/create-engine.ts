@@ -45,7 +45,13 @@ export interface Engine {
 
 /** Opens the home folder and everything in it. Repairs after a crash go on in the background; changes wait for them. */
 export async function createEngine(options: EngineOptions): Promise<Engine> {
-  const { program, version, emit } = options
+  const { program, version } = options
+  let scheduler: Scheduler | null = null
+  const emit = (event: EngineEvent) => {
+    options.emit(event)
+    // a night that was just switched on, or whose passwords were just opened, need not wait for the clock
+    if (event.type === 'sites-changed' || event.type === 'secrets-changed') void scheduler?.tick()
+  }
   const home = await openHome(options.homePath)
   const log = openLog(home.logs, program)
   const locks = openLocks(home.locks, program)
@@ -77,7 +83,6 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   attachDemo(context)
   const recovered = recoverInterruptedWork(context, jobs).catch((error) => log.error('repairs after a crash failed', { error }))
   let isClosing = false
-  let scheduler: Scheduler | null = null
   const nights = recovered.then(() => {
     // a terminal runs the nights when it is told to
     if (program === 'window' && !isClosing) scheduler = startScheduler(context)

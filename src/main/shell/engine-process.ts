@@ -2,7 +2,9 @@ import { availableParallelism } from 'node:os'
 import { MessageChannelMain, type MessagePortMain, type UtilityProcess, utilityProcess } from 'electron'
 import { type FromEnginePrivate, fromEnginePrivateSchema, type ToEngine, type ToEnginePrivate } from '#shared/contract/host.ts'
 import type { Confirmation } from '#shared/model/plan.ts'
+import type { BackgroundPreferences } from './background.ts'
 import { answerKeyring } from './keyring.ts'
+import type { Notice } from './notices.ts'
 import { places } from './places.ts'
 import type { Theme } from './theme.ts'
 
@@ -26,6 +28,10 @@ export interface EngineProcessOptions {
   keyringAvailable(): boolean
   confirm(confirmation: Confirmation): Promise<boolean>
   onTheme(theme: Theme): void
+  onBackground(preferences: BackgroundPreferences): void
+  /** How the nights stand, in one line. */
+  onNights(text: string): void
+  onNotice(notice: Notice): void
   onSites(names: string[]): void
   onStarted(): void
   onGone(): void
@@ -83,6 +89,12 @@ export function createEngineProcess(options: EngineProcessOptions): EngineProces
       send(answerKeyring(message))
     } else if (message.type === 'theme') {
       options.onTheme(message.theme)
+    } else if (message.type === 'background') {
+      options.onBackground(message)
+    } else if (message.type === 'nights') {
+      options.onNights(message.text)
+    } else if (message.type === 'notice') {
+      options.onNotice(message)
     } else if (message.type === 'sites') {
       options.onSites(message.names)
     } else if (message.type === 'stopped') {

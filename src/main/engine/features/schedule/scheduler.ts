@@ -28,6 +28,7 @@ export function startScheduler(context: EngineContext, options: { now?: () => Da
   /** Nights whose failure could not be written down, on a full disk for instance: they wait an hour too. */
   const resting = new Map<string, number>()
   let isEnding = false
+  let isStale = false
   let lastSeen = ''
   let ticking: Promise<void> | null = null
 
@@ -65,12 +66,19 @@ export function startScheduler(context: EngineContext, options: { now?: () => Da
     lastSeen = seen
   }
 
+  async function lookUntilCurrent(): Promise<void> {
+    do {
+      isStale = false
+      await look().catch((error) => context.log.error('the nights could not be looked at', { error }))
+    } while (isStale && !isEnding)
+  }
+
   function tick(): Promise<void> {
-    ticking ??= look()
-      .catch((error) => context.log.error('the nights could not be looked at', { error }))
-      .finally(() => {
-        ticking = null
-      })
+    // what changed while it was being looked at is looked at once more
+    isStale = true
+    ticking ??= lookUntilCurrent().finally(() => {
+      ticking = null
+    })
     return ticking
   }
 
