@@ -19,9 +19,13 @@ export interface CryptProcess {
   stop(): Promise<void>
 }
 
-/** Under the Node that runs the benches, from the sources. */
-export async function nodeProcess(): Promise<CryptProcess> {
-  const process = fork(child, [join(root, 'src/main/engine/worker.ts')])
+/**
+ * Under the Node that runs the benches, from a bundle like that of `zbd`.
+ * @param folder where the bundle goes
+ */
+export async function nodeProcess(folder: string): Promise<CryptProcess> {
+  const app = await bundle(folder)
+  const process = fork(join(app, 'crypt-child.js'), [join(app, 'worker.js')])
   return {
     async run(task) {
       process.send(task)
@@ -57,30 +61,8 @@ app.whenReady().then(() => {
  * @param folder where the bundle goes
  */
 export async function electronProcess(folder: string): Promise<CryptProcess> {
-  const app = join(folder, 'app')
-  await mkdir(app)
-  await writeFile(
-    join(app, 'package.json'),
-    JSON.stringify({ name: 'crypt-bench', version: '1.0.0', type: 'module', main: 'main.js' }),
-  )
+  const app = await bundle(folder)
   await writeFile(join(app, 'main.js'), MAIN)
-  await build({
-    root,
-    configFile: false,
-    logLevel: 'error',
-    ssr: { noExternal: true },
-    build: {
-      ssr: true,
-      target: 'node20',
-      minify: false,
-      outDir: app,
-      emptyOutDir: false,
-      rollupOptions: {
-        input: { 'crypt-child': child, worker: join(root, 'src/main/engine/worker.ts') },
-        output: { format: 'es', entryFileNames: '[name].js' },
-      },
-    },
-  })
   const screen = process.platform === 'linux' && !process.env.DISPLAY ? await virtualScreen() : null
   const executable = process.env.BACKUP_DESK_ELECTRON
   if (!executable) throw new Error('BACKUP_DESK_ELECTRON names no Electron: run "npm run bench"')
@@ -109,6 +91,34 @@ export async function electronProcess(folder: string): Promise<CryptProcess> {
       screen?.stop()
     },
   }
+}
+
+/** @returns the folder with `crypt-child.js` and `worker.js` */
+async function bundle(folder: string): Promise<string> {
+  const app = join(folder, 'app')
+  await mkdir(app)
+  await writeFile(
+    join(app, 'package.json'),
+    JSON.stringify({ name: 'crypt-bench', version: '1.0.0', type: 'module', main: 'main.js' }),
+  )
+  await build({
+    root,
+    configFile: false,
+    logLevel: 'error',
+    ssr: { noExternal: true },
+    build: {
+      ssr: true,
+      target: 'node20',
+      minify: false,
+      outDir: app,
+      emptyOutDir: false,
+      rollupOptions: {
+        input: { 'crypt-child': child, worker: join(root, 'src/main/engine/worker.ts') },
+        output: { format: 'es', entryFileNames: '[name].js' },
+      },
+    },
+  })
+  return app
 }
 
 async function virtualScreen(): Promise<{ display: string; stop(): void }> {
