@@ -84,8 +84,8 @@ export async function drillBackup(request: DrillRequest): Promise<Drilled> {
     const report: DrillReport = {
       outcome,
       startedAt: startedAt.toISOString(),
-      recoverySeconds: copy.failure ? null : copy.recoverySeconds,
-      seconds: (Date.now() - startedAt.getTime()) / 1000,
+      recoverySeconds: copy.failure ? null : toMilliseconds(copy.recoverySeconds),
+      seconds: toMilliseconds((Date.now() - startedAt.getTime()) / 1000),
       server: scratch.server,
       tables: Object.keys(found.rowCounts).length,
       rows: Object.values(found.rowCounts).reduce((sum, count) => sum + count, 0),
@@ -97,6 +97,10 @@ export async function drillBackup(request: DrillRequest): Promise<Drilled> {
   } finally {
     if (!isKept) await scratch.remove()
   }
+}
+
+function toMilliseconds(seconds: number): number {
+  return Math.round(seconds * 1000) / 1000
 }
 
 /** Only the load tells "can't be drilled here"; what a check does not know otherwise is no fault of the backup. */
