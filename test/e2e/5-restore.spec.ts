@@ -122,6 +122,50 @@ test('a restore is planned, confirmed by name, run, and undoes what was done sin
   expect(kept).toEqual([{ edges: before.edges - 5 }])
 })
 
+test('a restore is undone by its own plan, and what it brought is deleted by another', async ({ desk }) => {
+  const { window } = desk
+  const name = await backUp(desk)
+  const medium = await someMedium(desk)
+  await demoQuery(desk, `delete from edge where id in (select id from edge order by id limit 5)`)
+  await writeFile(medium, 'overwritten by mistake')
+  const changed = await stateOf(desk)
+  await openPlan(desk, name)
+  const askRestore = () => window.getByRole('button', { name: `Restore ${name} onto demo` }).click()
+  await jobIs(desk, await startedBy(desk, async () => confirm(await confirmationOf(desk, askRestore), 'demo')), 'done')
+  expect(await stateOf(desk)).not.toEqual(changed)
+
+  await window.getByRole('button', { name: 'Undo this restore…' }).click()
+  await expect(window.getByRole('heading', { name: 'Undo a restore' })).toBeVisible()
+  await expect(window.getByRole('heading', { name: 'What is replaced' })).toBeVisible({ timeout: 60_000 })
+  await expect(window.getByRole('row').filter({ hasText: 'edge' }).first()).toContainText('−5')
+  await pictures(desk, 'undo-plan')
+  const askUndo = () => window.getByRole('button', { name: 'Undo the restore of demo' }).click()
+  const undo = await startedBy(desk, async () => confirm(await confirmationOf(desk, askUndo), 'demo'))
+  await jobIs(desk, undo, 'done')
+  await expect(window.getByText('demo is as it was before the restore.')).toBeVisible()
+  await pictures(desk, 'undo-done')
+  expect(await stateOf(desk)).toEqual(changed)
+  expect(await readFile(medium, 'utf8')).toBe('overwritten by mistake')
+
+  await window.getByRole('button', { name: 'Back to demo' }).click()
+  const section = window.getByRole('heading', { name: 'Kept by restores' })
+  await section.scrollIntoViewIfNeeded()
+  await pictures(desk, 'kept-states')
+  await window
+    .getByRole('button', { name: /^Delete what was kept/ })
+    .first()
+    .click()
+  await expect(window.getByRole('heading', { name: 'What is deleted' })).toBeVisible({ timeout: 60_000 })
+  await pictures(desk, 'drop-plan')
+  const askDrop = () => window.getByRole('button', { name: 'Delete a kept state of demo' }).click()
+  const drop = await startedBy(desk, async () => confirm(await confirmationOf(desk, askDrop), 'demo'))
+  await jobIs(desk, drop, 'done')
+  await expect(window.getByText('The kept state is deleted.')).toBeVisible()
+  await statePictures(desk, 'drop-done')
+  expect(await demoQuery(desk, `select nspname from pg_namespace where nspname like 'demo\\_before\\_%'`)).toEqual([])
+  expect(await stateOf(desk)).toEqual(changed)
+})
+
 test('a restore that the live site keeps waiting fails, and all is as before', async ({ desk }) => {
   const { window } = desk
   const name = await backUp(desk)

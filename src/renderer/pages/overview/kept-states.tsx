@@ -26,7 +26,7 @@ export function KeptStates({ site }: { site: string }) {
         {states.map((state) => (
           <li key={state.id}>
             <span className={classes.what}>
-              <b>Before {state.backup ? `${state.backup.name} was restored` : 'a restore'}</b>
+              <b>{titleOf(state)}</b>
               <span>{factsOf(state)}</span>
             </span>
             <span className={classes.actions}>
@@ -51,6 +51,11 @@ export function KeptStates({ site }: { site: string }) {
       </ul>
     </Section>
   )
+}
+
+function titleOf({ by, backup }: KeptState): string {
+  if (by === 'undo') return 'Before a restore was undone'
+  return backup ? `Before ${backup.name} was restored` : 'Before a restore'
 }
 
 function factsOf({ keptAt, ageSeconds, schema, bytes, files }: KeptState): string {

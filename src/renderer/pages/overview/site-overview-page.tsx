@@ -14,6 +14,7 @@ import { PROTECTION_WORD } from '../../lib/protection.ts'
 import { useSiteStatus } from '../../lib/site-statuses.ts'
 import { checkNow, useOverview, useSites } from '../../queries.ts'
 import { navigate } from '../../stores/ui.ts'
+import { KeptStates } from './kept-states.tsx'
 import { MissedNight } from './missed-night.tsx'
 import { Problems } from './problems.tsx'
 import { RecentBackups, RecentJobs } from './recent.tsx'
@@ -58,6 +59,7 @@ export function SiteOverviewPage({ site }: { site: string }) {
             </Empty>
           )}
           {status && <RecentBackups site={site} />}
+          {status && <KeptStates site={site} />}
           {status && <RecentJobs site={site} />}
         </Scroll>
         {status && <SiteFacts status={status} />}

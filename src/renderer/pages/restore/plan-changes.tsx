@@ -65,6 +65,35 @@ export function Tables({ title, tables, kept }: { title: string; tables: Restore
   )
 }
 
+/** The rows of what is kept, for those who are about to delete it. */
+export function KeptRows({ tables }: { tables: RestorePlan['tables'] }) {
+  const held = splitTables(tables).shown.filter(({ rowsThen }) => rowsThen !== 0)
+  return (
+    <section className={classes.section}>
+      <h2>What is deleted</h2>
+      <table className={`${shared.table} ${classes.tables}`}>
+        <thead>
+          <tr>
+            <th>Table</th>
+            <th className={classes.number}>Rows</th>
+          </tr>
+        </thead>
+        <tbody>
+          {held.map(({ table, rowsThen }) => (
+            <tr key={table}>
+              <td>
+                {TABLE_WORD[table] !== undefined && `${TABLE_WORD[table]} `}
+                <code>{table}</code>
+              </td>
+              <td className={classes.number}>{rowsThen === null ? 'not counted' : formatCount(rowsThen)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
+  )
+}
+
 export function Media({ media }: { media: NonNullable<RestorePlan['media']> }) {
   return (
     <section className={classes.section}>

@@ -28,7 +28,7 @@ export function SafetyBackupOption({ plan, options, busy, onChange }: OptionsPro
         <span>
           {plan.safetyBackup === null
             ? 'Switched off: the kept schema is then the only copy of what the site holds now.'
-            : `${plan.safetyBackup} in the vault, until you delete it.`}
+            : 'What the site holds now goes into the vault before anything is written.'}
         </span>
       </label>
     </div>

@@ -2,6 +2,7 @@ import { Button } from '@mantine/core'
 import { formatDuration } from '#shared/format.ts'
 import type { Job } from '#shared/model/job.ts'
 import type { RestorePlan } from '#shared/model/plan.ts'
+import { CommandLine } from '../../components/kbd.tsx'
 import { Notice } from '../../components/states.tsx'
 import { tookSeconds } from '../../lib/jobs.ts'
 import type { RestoreSource } from '../../lib/use-restore.ts'
@@ -39,11 +40,11 @@ function Restored({ name, onto, job, keptSchema }: { name: string; onto: string;
   return (
     <>
       <Notice tone="ok" title={`${name} is restored onto ${onto}.`}>
-        {took === null ? '' : `It took ${formatDuration(took)}.`}
+        {took === null || took < 1 ? '' : `It took ${formatDuration(took)}.`}
       </Notice>
       <Notice tone="warn" title={`Restart ${onto} now.`}>
         The running site still holds what it read before; until it is restarted it may show or write old data. On the server:{' '}
-        <code>zotonic restartsite {onto}</code>
+        <CommandLine command={`zotonic restartsite ${onto}`} />
       </Notice>
       <Notice tone="info" title="Not what you wanted?">
         What the site held before is kept and can be put back.{' '}

@@ -2,13 +2,14 @@ import type { AppError } from '#shared/errors.ts'
 import { formatBytes, formatDuration, formatMomentLong, formatPlural } from '#shared/format.ts'
 import type { Job } from '#shared/model/job.ts'
 import type { WayBackPlan } from '#shared/model/plan.ts'
+import { CommandLine } from '../../components/kbd.tsx'
 import { Columns, Scroll } from '../../components/pane.tsx'
 import { ErrorBox, Notice } from '../../components/states.tsx'
 import { tookSeconds } from '../../lib/jobs.ts'
 import { useMarkSeen } from '../../lib/use-mark-seen.ts'
 import { useWayBack, type WayBackTarget } from '../../lib/use-way-back.ts'
 import { navigate } from '../../stores/ui.ts'
-import { Checks, Tables, whyNotRunnable } from './plan-changes.tsx'
+import { Checks, KeptRows, Tables, whyNotRunnable } from './plan-changes.tsx'
 import { MakingPlan, PlanFooter, PlanHeader, type PlanWords } from './plan-frame.tsx'
 import { NotConfirmed, WayBackPane } from './plan-view.tsx'
 import classes from './restore.module.css'
@@ -68,7 +69,10 @@ function WayBackPlanView(props: { plan: WayBackPlan; error: AppError | null; not
           </div>
         )}
         <Effect plan={plan} />
-        {plan.tables.length > 0 && <Tables title="What is replaced" tables={plan.tables} kept={plan.keptSchema} />}
+        {plan.tables.length > 0 && plan.kind === 'undo' && (
+          <Tables title="What is replaced" tables={plan.tables} kept={plan.keptSchema} />
+        )}
+        {plan.tables.length > 0 && plan.kind === 'drop' && <KeptRows tables={plan.tables} />}
         <Checks checks={plan.checks} />
       </Scroll>
       <WayBackPane plan={plan} />
@@ -84,8 +88,8 @@ function Effect({ plan }: { plan: WayBackPlan }) {
     return (
       <p className={classes.effect} data-selectable>
         Sets the live site <b>{plan.site}</b> back to what it was on <b>{formatMomentLong(kept.keptAt)}</b>, {age}, before{' '}
-        {kept.backup ? <b>{kept.backup.name}</b> : 'a backup'} was restored. What was written since leaves the live site and is
-        kept.
+        {kept.by === 'undo' ? 'a restore was undone' : <>{kept.backup ? <b>{kept.backup.name}</b> : 'a backup'} was restored</>}.
+        What was written since leaves the live site and is kept.
       </p>
     )
   }
@@ -156,7 +160,7 @@ function runWords({ site, kind }: WayBackTarget): RunWords {
 
 function Done({ target: { site, kind }, job }: { target: WayBackTarget; job: Job }) {
   const took = tookSeconds(job, new Date())
-  const text = took === null ? '' : `It took ${formatDuration(took)}.`
+  const text = took === null || took < 1 ? '' : `It took ${formatDuration(took)}.`
   if (kind === 'drop')
     return (
       <Notice tone="ok" title="The kept state is deleted.">
@@ -169,7 +173,7 @@ function Done({ target: { site, kind }, job }: { target: WayBackTarget; job: Job
         {text}
       </Notice>
       <Notice tone="warn" title={`Restart ${site} now.`}>
-        The running site still holds what it read before. On the server: <code>zotonic restartsite {site}</code>
+        The running site still holds what it read before. On the server: <CommandLine command={`zotonic restartsite ${site}`} />
       </Notice>
     </>
   )
