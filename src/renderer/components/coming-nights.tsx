@@ -19,7 +19,7 @@ export function ComingNights({ site }: { site: string }) {
           <tr>
             <th className={classes.colNight}>Night</th>
             <th className={classes.colWrites}>Writes</th>
-            <th>Replaces that of</th>
+            <th>Replaces</th>
           </tr>
         </thead>
         <tbody>

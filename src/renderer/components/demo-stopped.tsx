@@ -10,15 +10,13 @@ export function DemoStopped({ site }: { site: string }) {
   const { job } = useDemoJob()
   if (demo?.site !== site || demo.state !== 'stopped') return null
   return (
-    <div className={classes.aside}>
-      <Notice tone="info" title="The demo site is stopped.">
-        Its backups can be read and verified; backing up and restoring need its database.
-        <div className={classes.actions}>
-          <Button data-size="small" loading={job !== null} onClick={() => void runDemo('demo.start')}>
-            Start the demo site
-          </Button>
-        </div>
-      </Notice>
-    </div>
+    <Notice tone="info" title="The demo site is stopped.">
+      Its backups can be read and verified; backing up and restoring need its database.
+      <div className={classes.actions}>
+        <Button data-size="small" loading={job !== null} onClick={() => void runDemo('demo.start')}>
+          Start the demo site
+        </Button>
+      </div>
+    </Notice>
   )
 }

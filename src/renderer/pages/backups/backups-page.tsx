@@ -113,7 +113,9 @@ export function BackupsPage({ site }: { site: string }) {
             />
           </ToolRow>
           {list.data && <RotationLine site={site} scheme={scheme} comingOpen={coming} onComing={setComing} />}
-          <DemoStopped site={site} />
+          <div className={classes.problem}>
+            <DemoStopped site={site} />
+          </div>
           {list.data?.problems.map((problem) => (
             <div key={problem.repository} className={classes.problem}>
               <Notice tone="warn" title={problem.message}>

@@ -52,7 +52,9 @@ export function RotationLine(props: {
             </div>
             <CloseButton label="Close the coming nights" onClick={() => props.onComing(false)} />
           </div>
-          <ComingNights site={site} />
+          <div className={classes.comingList}>
+            <ComingNights site={site} />
+          </div>
           <div className={classes.comingFoot}>
             <Button data-size="inline" onClick={() => navigate({ page: 'site', site, tab: 'settings', section: 'nights' })}>
               Set the nights…

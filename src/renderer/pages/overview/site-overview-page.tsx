@@ -50,7 +50,9 @@ export function SiteOverviewPage({ site }: { site: string }) {
             <ErrorBox title="The state of this site could not be read." error={overview.error} onRetry={() => void checkNow()} />
           )}
           {overview.isPending && !overview.error && <SkeletonRows rows={4} height={56} label="Reading the site" />}
-          <DemoStopped site={site} />
+          <div className={classes.stopped}>
+            <DemoStopped site={site} />
+          </div>
           <MissedNight site={site} />
           {status && <Protection status={status} />}
           {overview.data && !status && (
