@@ -91,7 +91,8 @@ const CASES: Case[] = [
     () => early("INSERT INTO testsite.config (id) VALUES (pg_catalog.pg_read_file('/etc/passwd'));"),
   ],
   ['a rule', 'statement-refused', () => early('CREATE RULE r AS ON INSERT TO testsite.config DO ALSO DELETE FROM other.keep;')],
-  ['DROP', 'statement-refused', () => early('DROP SCHEMA other CASCADE;')],
+  ['DROP', 'other-schema', () => early('DROP SCHEMA other CASCADE;')],
+  ['DROP of the own schema', 'statement-refused', () => early('DROP SCHEMA testsite;')],
   [
     'an event trigger',
     'statement-refused',
