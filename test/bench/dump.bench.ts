@@ -1,25 +1,13 @@
-import { spawn } from 'node:child_process'
 import { rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
-import { fileURLToPath } from 'node:url'
-import { type Postgres15, startPostgres15 } from '#test/support/postgres.ts'
+import { startPostgres15 } from '#test/support/postgres.ts'
 import { type Bench, type BenchOptions, inTurns, type Measured, median } from './bench.ts'
 import { makeBenchDatabase } from './dump-database.ts'
+import { type DumpFacts, dumpInChild } from './dump-in-child.ts'
 
 const PG_DUMP = join(process.env.POSTGRES15_BIN ?? '/usr/lib/postgresql/15/bin', 'pg_dump')
-const CHILD = fileURLToPath(new URL('./dump-child.ts', import.meta.url))
 const LEVEL = 7
 const MB = 1_000_000
-
-interface ChildFacts {
-  size: number
-  plainSize: number
-  checkSeconds: number
-  cpuSeconds: number
-  startBytes: number
-  peakBytes: number
-}
 
 export const benches: Bench[] = [
   {
@@ -39,20 +27,27 @@ async function measureDump({ isQuick, folder, say }: BenchOptions): Promise<Meas
     const size = Number(await server.psql('bench', `SELECT pg_database_size('bench')`))
     const ourFile = join(folder, 'ours.sql.gz')
     const theirFile = join(folder, 'theirs.sql.gz')
-    const runs: ChildFacts[] = []
+    const order = {
+      connection: server.connection('bench'),
+      schema: 'site',
+      engine: 'built-in',
+      compression: LEVEL,
+      isChecked: false,
+    } as const
+    const runs: DumpFacts[] = []
     const ours = async () => {
       await rm(ourFile, { force: true })
-      runs.push(await dumpInChild(server, ourFile, false))
+      runs.push(await dumpInChild({ ...order, file: ourFile }))
     }
     const theirs = async () => {
       await rm(theirFile, { force: true })
       await server.pgDump('bench', [`--compress=${LEVEL}`, '--quote-all-identifiers', '-n', 'site', '-f', theirFile])
     }
     // the first run of each finds files and programs warm
-    await dumpInChild(server, join(folder, 'warm.sql.gz'), false)
+    await dumpInChild({ ...order, file: join(folder, 'warm.sql.gz') })
     const seconds = await inTurns(isQuick ? 1 : 3, ours, theirs)
     await rm(ourFile, { force: true })
-    const checked = await dumpInChild(server, ourFile, true)
+    const checked = await dumpInChild({ ...order, file: ourFile, isChecked: true })
     const [first] = runs
     if (!first) throw new Error('nothing was measured')
     const theirSize = (await stat(theirFile)).size
@@ -70,18 +65,4 @@ async function measureDump({ isQuick, folder, say }: BenchOptions): Promise<Meas
   } finally {
     await server.stop()
   }
-}
-
-async function dumpInChild(server: Postgres15, file: string, isChecked: boolean): Promise<ChildFacts> {
-  const child = spawn(process.execPath, [CHILD], { stdio: ['pipe', 'pipe', 'inherit'] })
-  const closed = new Promise<number | null>((resolve, reject) => {
-    child.once('error', reject)
-    child.once('close', resolve)
-  })
-  const order = { connection: server.connection('bench'), schema: 'site', file, compression: LEVEL, isChecked }
-  child.stdin.end(JSON.stringify(order))
-  const answer = await text(child.stdout)
-  const code = await closed
-  if (code !== 0) throw new Error(`our dump ended with code ${code}`)
-  return JSON.parse(answer) as ChildFacts
 }

@@ -1,11 +1,18 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { dumpSchema } from '#engine/features/backup/dump/index.ts'
+import { makeBenchDatabase } from '../bench/dump-database.ts'
+import { dumpInChild } from '../bench/dump-in-child.ts'
 import { startPostgres15 } from '../support/postgres.ts'
 
 const isHeavy = process.env.HEAVY === '1'
-if (!isHeavy) console.warn('The dump of 300 MB is skipped: it takes a minute. Set HEAVY=1 to run it.')
+if (!isHeavy) console.warn('The dumps of 300 and 600 MB are skipped: they take minutes. Set HEAVY=1 to run them.')
 
 const MB = 1_000_000
 
@@ -62,4 +69,34 @@ test.skipIf(!isHeavy)(
     }
   },
   300_000,
+)
+
+test.skipIf(!isHeavy).each(['built-in', 'pg_dump'] as const)(
+  'the whole path of 600 MB by %s, to a compressed file, keeps memory flat',
+  async (engine) => {
+    const server = await startPostgres15()
+    const folder = await mkdtemp(join(tmpdir(), 'backup-desk-heavy-'))
+    try {
+      await makeBenchDatabase(server, 'bench', 1)
+      const file = join(folder, 'bench.sql.gz')
+      const facts = await dumpInChild({
+        connection: server.connection('bench'),
+        schema: 'site',
+        engine,
+        file,
+        compression: 7,
+        isChecked: true,
+      })
+      console.log(
+        `${engine}: ${Math.round(facts.plainSize / MB)} MB, memory ${Math.round(facts.startBytes / MB)} MB before and ${Math.round(facts.peakBytes / MB)} MB at most`,
+      )
+      expect(facts.plainSize).toBeGreaterThan(600 * MB)
+      expect(facts.peakBytes - facts.startBytes).toBeLessThan(120 * MB)
+      await promisify(execFile)('gunzip', ['-t', file])
+    } finally {
+      await server.stop()
+      await rm(folder, { recursive: true, force: true })
+    }
+  },
+  600_000,
 )
