@@ -1,6 +1,22 @@
-import { mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import {
+  chmod,
+  cp,
+  link,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { undoFiles } from '#engine/features/restore/files/undo-files.ts'
 import { MEDIA_LIMITS } from '#engine/features/restore/media/limits.ts'
@@ -10,6 +26,8 @@ import { temporaryFolder } from '#test/support/home.ts'
 import { treeOf } from '#test/support/restore-site.ts'
 import { HAND_TIME, type HandEntry, paxByHand, tarByHand } from '#test/support/tar-by-hand.ts'
 
+const hasOtherDisk = existsSync('/dev/shm')
+if (!hasOtherDisk) console.error('SKIPPED media on another disk: there is no /dev/shm')
 const JOB = '20261123T094200123-0a1b2c3d'
 
 /** A files folder with three media. */
@@ -118,6 +136,76 @@ describe('restoring media', () => {
     expect(await readFile(join(filesDir, 'archive', pax), 'utf8')).toBe('of pax')
     await undoAll(filesDir)
     expect(await readdir(join(filesDir, 'archive'))).toEqual(['2026'])
+  })
+
+  it.skipIf(!hasOtherDisk)('replaces and puts back media that lie on another disk', async () => {
+    const filesDir = await filesFolder()
+    const disk = await mkdtemp('/dev/shm/backup-desk-test-')
+    try {
+      const archive = join(filesDir, 'archive')
+      await cp(archive, join(disk, 'archive'), { recursive: true, preserveTimestamps: true })
+      await rm(archive, { recursive: true })
+      await symlink(join(disk, 'archive'), archive)
+      await chmod(join(archive, '2026/11/changed'), 0o640)
+      const before = await treeOf(archive)
+      expect(await restore(filesDir, tarByHand(GOOD))).toMatchObject({ added: 1, replaced: 2, same: 1 })
+      expect(await readFile(join(archive, '2026/11/changed'), 'utf8')).toBe('then')
+      expect((await stat(join(archive, '2026/12/new'))).mtimeMs).toBe(HAND_TIME * 1000)
+      expect(await treeOf(archive)).not.toContain('.part')
+      expect(await undoAll(filesDir)).toEqual({ removed: 1, putBack: 2 })
+      expect(await treeOf(archive)).toBe(before)
+    } finally {
+      await rm(disk, { recursive: true })
+    }
+  })
+
+  it('takes back what a power cut tore, and what was only half put in place', async () => {
+    const filesDir = await filesFolder()
+    const archive = join(filesDir, 'archive')
+    const before = await treeOf(archive)
+    await restore(filesDir, tarByHand(GOOD))
+    // the name and time of the added file reached the disk, its content did not
+    await truncate(join(archive, '2026/12/new'), 0)
+    await utimes(join(archive, '2026/12/new'), HAND_TIME, HAND_TIME)
+    // the old file was given its second name, and then the power was gone
+    const kept = join(filesDir, 'backup-desk-undo', JOB, 'replaced', '2026', '11', 'changed')
+    await rm(join(archive, '2026/11/changed'))
+    await link(kept, join(archive, '2026/11/changed'))
+    await undoAll(filesDir)
+    expect(await treeOf(archive)).toBe(before)
+  })
+
+  it('does not write over a file that the site made meanwhile', async () => {
+    const filesDir = await filesFolder()
+    const archive = join(filesDir, 'archive')
+    const tar = tarByHand([{ name: './2026/11/new', content: 'then' }])
+    async function* source() {
+      // before the end of the archive nothing is put in place
+      yield tar.subarray(0, 1024)
+      await sleep(100)
+      await writeFile(join(archive, '2026/11/new'), 'of the site')
+      yield tar.subarray(1024)
+    }
+    await expect(restore(filesDir, tar, { tar: source() })).rejects.toMatchObject({ code: 'media-place' })
+    await undoAll(filesDir)
+    expect(await readFile(join(archive, '2026/11/new'), 'utf8')).toBe('of the site')
+  })
+
+  it('keeps what is replaced readable at every moment', async () => {
+    const filesDir = await filesFolder()
+    const path = join(filesDir, 'archive', '2026/11/changed')
+    let isOver = false
+    let missing = 0
+    const watching = (async () => {
+      while (!isOver) await readFile(path).catch(() => (missing += 1))
+    })()
+    for (let round = 0; round < 8; round += 1) {
+      await restore(filesDir, tarByHand([{ name: './2026/11/changed', content: `round ${round}` }]))
+      await undoAll(filesDir)
+    }
+    isOver = true
+    await watching
+    expect(missing).toBe(0)
   })
 
   it('stops when it is cancelled, and can be undone', async () => {
