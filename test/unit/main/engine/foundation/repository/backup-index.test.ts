@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { compareForListing, parseIndex, partFiles, serializeIndex } from '#engine/foundation/repository/backup-index.ts'
 import type { IndexEntry } from '#engine/foundation/repository/types.ts'
@@ -139,5 +140,63 @@ describe('compareForListing', () => {
       'a',
       'old',
     ])
+  })
+})
+
+describe('an index of any server', () => {
+  const file = fc.option(fc.constantFrom('a.sql.gz', 'a.tar.gz.enc', '../up', '', 7 as unknown as string), { nil: null })
+  /** Entries with whatever a later server may add, and things that are no entries. */
+  const entry = fc.oneof(
+    {
+      weight: 5,
+      arbitrary: fc.tuple(
+        fc.record({ timestamp: fc.nat(), database: file, files: file }),
+        fc.dictionary(fc.string(), fc.jsonValue()),
+      ),
+    },
+    { weight: 1, arbitrary: fc.tuple(fc.constant({}), fc.dictionary(fc.string(), fc.jsonValue())) },
+  )
+  const member = fc.oneof(
+    { weight: 6, arbitrary: entry.map(([known, more]): unknown => ({ ...more, ...known })) },
+    { weight: 1, arbitrary: fc.jsonValue() as fc.Arbitrary<unknown> },
+  )
+  const name = fc.oneof(fc.string(), fc.constantFrom('testsite-1', 'testsite-w0', '__proto__', '1', '"', '\\', 'a\nb'))
+  const members = fc.uniqueArray(fc.tuple(name, member), { selector: ([key]) => key, maxLength: 15 })
+  /** As some program may have written it: with white space or without. */
+  const text = fc.tuple(members, fc.constantFrom('', ' ', '\n\t')).map(([list, space]) => ({
+    list,
+    text: `{${space}${list.map(([key, value]) => `${JSON.stringify(key)}${space}:${space}${JSON.stringify(value)}`).join(`${space},${space}`)}${space}}`,
+  }))
+  const textsOf = (list: [string, unknown][]) => list.map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`)
+
+  it('is written back with every entry, key and number as it was, in its order', () => {
+    fc.assert(
+      fc.property(text, (index) => {
+        expect(round(index.text)).toBe(`{${textsOf(index.list).join(',')}}`)
+      }),
+    )
+  })
+
+  it('changes by one entry when one is set or removed, and all others keep their text', () => {
+    fc.assert(
+      fc.property(text, name, fc.nat(), fc.boolean(), (index, key, timestamp, isRemoval) => {
+        const document = parse(index.text)
+        const isUsable = document.entries.has(key)
+        const others = index.list.filter(([other]) => other !== key)
+        if (isRemoval) {
+          document.entries.delete(key)
+          // what could not be read is nobody's to remove
+          const kept = isUsable ? others : index.list
+          expect(serializeIndex(document)).toBe(`{${textsOf(kept).join(',')}}`)
+          return
+        }
+        document.entries.set(key, { timestamp })
+        const isNew = !index.list.some(([other]) => other === key)
+        const changed: [string, unknown][] = index.list.map(([other, value]) => [other, other === key ? { timestamp } : value])
+        const wanted = textsOf(isNew ? [...changed, [key, { timestamp }]] : changed)
+        expect(serializeIndex(document)).toBe(`{${wanted.join(',')}}`)
+        expect(parse(serializeIndex(document)).entries.get(key)).toEqual({ timestamp })
+      }),
+    )
   })
 })
