@@ -390,7 +390,7 @@ describe.skipIf(!hasFixtures)('going back', () => {
     for (let at = 1; ; at += HEAVY ? 1 : 2) {
       if (!isKept) {
         await sleep(1000)
-        await postgres.psql(database, 'UPDATE testsite.rsc SET version = version + 1 WHERE id = 1')
+        await postgres.psql(database, 'SET search_path = testsite; UPDATE rsc SET version = version + 1 WHERE id = 1')
         await writeFile(join(server.siteDir, 'priv', 'zotonic_site.config'), `[{changed, ${at}}].`)
         await restore()
         after = await live()

@@ -43,11 +43,15 @@ export async function withLockWait<T>(
   }
 }
 
-/** Keeps writers out of the live tables until the transaction ends, once those that are under way are done. */
+/**
+ * Keeps writers out of the live tables until the transaction ends, once those that are under way are done. A table that
+ * somebody else put into the schema, and that this role may not touch, is none of the site's.
+ */
 export async function lockLiveTables(client: pg.Client, schema: string): Promise<void> {
   const { rows } = await client.query<{ name: string }>(
     `SELECT c.relname AS name FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-     WHERE n.nspname = $1 AND c.relkind IN ('r', 'p') ORDER BY c.oid`,
+     WHERE n.nspname = $1 AND c.relkind IN ('r', 'p') AND pg_catalog.has_table_privilege(c.oid, 'UPDATE, DELETE, TRUNCATE')
+     ORDER BY c.oid`,
     [schema],
   )
   if (rows.length === 0) return

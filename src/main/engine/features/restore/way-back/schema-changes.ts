@@ -137,7 +137,8 @@ async function lockAll(client: pg.Client, schemaOid: number): Promise<void> {
   const { rows } = await client.query<{ name: string }>(
     `SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) AS name
      FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-     WHERE n.oid = $1 AND c.relkind IN ('r', 'p') ORDER BY c.oid`,
+     WHERE n.oid = $1 AND c.relkind IN ('r', 'p') AND pg_catalog.has_table_privilege(c.oid, 'UPDATE, DELETE, TRUNCATE')
+     ORDER BY c.oid`,
     [schemaOid],
   )
   if (rows.length > 0) await client.query(`LOCK TABLE ${rows.map(({ name }) => name).join(', ')} IN ACCESS EXCLUSIVE MODE`)
