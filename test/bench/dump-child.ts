@@ -13,6 +13,10 @@ import { createWorkers } from '#engine/foundation/workers.ts'
 import type { DumpOrder } from './dump-in-child.ts'
 
 const { connection, schema, engine, file, compression, isChecked } = JSON.parse(await text(process.stdin)) as DumpOrder
+process.once('uncaughtException', (error) => {
+  console.error(error.message)
+  process.exit(1)
+})
 const { signal } = new AbortController()
 const workers = createWorkers({ file: workerFile() })
 const before = process.memoryUsage.rss()

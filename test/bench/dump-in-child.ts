@@ -29,14 +29,13 @@ export interface DumpFacts {
 
 /** Runs test/bench/dump-child.ts to its end. */
 export async function dumpInChild(order: DumpOrder): Promise<DumpFacts> {
-  const child = spawn(process.execPath, [CHILD], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [CHILD], { stdio: ['pipe', 'pipe', 'pipe'] })
   const closed = new Promise<number | null>((resolve, reject) => {
     child.once('error', reject)
     child.once('close', resolve)
   })
   child.stdin.end(JSON.stringify(order))
-  const answer = await text(child.stdout)
-  const code = await closed
-  if (code !== 0) throw new Error(`the dump ended with code ${code}`)
+  const [answer, messages, code] = await Promise.all([text(child.stdout), text(child.stderr), closed])
+  if (code !== 0) throw new Error(`the dump ended with code ${code}: ${messages.slice(0, 2000)}`)
   return JSON.parse(answer) as DumpFacts
 }
