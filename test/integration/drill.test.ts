@@ -3,12 +3,13 @@ import { readdir, readFile, rm, stat, unlink, writeFile } from 'node:fs/promises
 import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import { listBackups, overview, readProofs } from '#engine/features/listing/index.ts'
+import { listBackups, overview, readProofs, recordProof } from '#engine/features/listing/index.ts'
 import { makeScratchDatabase } from '#engine/features/proof/drill/scratch-database.ts'
 import { clearKeptDrills, proveOldest, startDrill, startVerify, startVerifyFolder } from '#engine/features/proof/index.ts'
 import { workerFile } from '#engine/foundation/bundles.ts'
+import { connectPostgres } from '#engine/foundation/connections/postgres.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
-import { clusterDataFolder, clusterState } from '#engine/foundation/embedded-postgres/cluster.ts'
+import { clusterDataFolder, clusterState, startCluster, stopCluster } from '#engine/foundation/embedded-postgres/cluster.ts'
 import { readClusterRecord } from '#engine/foundation/embedded-postgres/cluster-record.ts'
 import { isAlive } from '#engine/foundation/process-identity.ts'
 import { createWorkers, type Workers } from '#engine/foundation/workers.ts'
@@ -58,6 +59,17 @@ async function siteWith(...backups: Changes[]) {
     rotation: 'server',
   })
   return { ...opened, home, folder, visits }
+}
+
+/** Starts a scratch database that was kept, as somebody would who looks at it. */
+async function edgesIn(folder: string): Promise<number> {
+  const { look } = JSON.parse(await readFile(join(folder, 'drill.json'), 'utf8'))
+  const cluster = await startCluster({ folder, purpose: 'scratch', program: 'test' })
+  const client = await connectPostgres({ ...cluster.connection(look.database), user: look.user })
+  const { rows } = await client.query('SELECT count(*)::int AS count FROM testsite.edge')
+  await client.end()
+  await stopCluster(folder)
+  return rows[0].count
 }
 
 async function countingServer(): Promise<{ server: Server; port: number; visits: () => number }> {
@@ -163,6 +175,7 @@ describe.skipIf(!hasFixtures)('drills of a site', () => {
     const kept = newest.report.keptIn!
     expect(await readdir(home.scratch)).toEqual([kept.split('/').at(-1)])
     expect(await clusterState(kept)).toBe('stopped')
+    expect(await edgesIn(kept)).toBeLessThan(111 / 2)
     expect(JSON.parse(await readFile(join(kept, 'drill.json'), 'utf8'))).toMatchObject({ site: 'testsite', name: 'testsite-1' })
     const data = (await clusterDataFolder(kept))!
     expect(await clearKeptDrills(context)).toEqual([{ folder: kept, bytes: expect.any(Number) }])
@@ -425,6 +438,28 @@ describe.skipIf(!hasFixtures)('proveOldest', () => {
       run: async (job) => proveOldest(context, await context.sites.get('testsite'), { minutes, job, ...(now ? { now } : {}) }),
     }).done
   }
+
+  it('gives up what takes many times as long as it should, and goes on', async () => {
+    const { context, home } = await siteWith({ name: 'testsite-1' })
+    const files = [{ file: 'x', sha256: null, size: 1_700_000, version: 'x' }]
+    const proof = { level: 2, verdict: 'verified' as const, verifiedAt: new Date().toISOString(), parts: [], drill: null }
+    const backup = { repository: 'server' as const, name: 'testsite-9', timestamp: '2026-11-01T03:00:00Z' }
+    const report = { outcome: 'passed' as const, startedAt: proof.verifiedAt, recoverySeconds: 0.01, seconds: 0.01, server: '' }
+    const drill = { ...report, tables: 1, rows: 1, checks: [], rowCounts: {}, keptIn: null }
+    await recordProof(
+      context,
+      'testsite',
+      { ...backup, files, proof, seconds: 0.01 },
+      { bytes: 1_700_000, newest: null, report: drill },
+    )
+    const result = await prove(context, 0.001)
+    expect(result).toMatchObject({
+      proven: [],
+      skipped: [{ name: 'testsite-1', reason: expect.stringContaining('it was given up after') }],
+      left: 0,
+    })
+    expect(await readdir(home.scratch)).toEqual([])
+  })
 
   it('proves the least known first within its time, and tells of what is bad', async () => {
     const { context, visits } = await siteWith(

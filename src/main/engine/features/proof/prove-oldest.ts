@@ -10,6 +10,9 @@ import type { Site } from '#shared/model/site.ts'
 import { type Candidate, chooseNext, estimateSeconds, type Took } from './choose-next.ts'
 import { bytesOf, lockedReason, proveBackup } from './prove.ts'
 
+/** A proof that takes so many times what it should, or what is given to all of them, has run astray. */
+const PATIENCE = 4
+
 /** Measured on two slow cores; only until this computer has figures of its own. */
 const unmeasuredVerify = (bytes: number) => 2 + bytes / 30e6
 const unmeasuredDrill = (bytes: number) => 10 + bytes / 4e6
@@ -74,9 +77,14 @@ export async function proveOldest(context: EngineContext, site: Site, options: N
       continue
     }
     const begun = elapsed()
+    const { verifySeconds, drillSeconds } = next.candidate
+    const patience = PATIENCE * Math.max(minutes * 60, verifySeconds + drillSeconds)
+    const givenUp = AbortSignal.timeout(patience * 1000)
     try {
       const repository = await openRepository(context, site, place)
-      const proof = await proveBackup(context, job, {
+      // what never ends must not keep the next night from its backup
+      const bounded = { ...job, signal: AbortSignal.any([job.signal, givenUp]) }
+      const proof = await proveBackup(context, bounded, {
         site: { name: site.name, schema: site.database.schema },
         entry,
         repository,
@@ -88,8 +96,8 @@ export async function proveOldest(context: EngineContext, site: Site, options: N
       const reason = verdict === 'failed' ? whatFailed(proof) : (lockedReason(proof) ?? '')
       result.proven.push({ repository: place, name, timestamp, level, verdict, seconds: elapsed() - begun, reason })
     } catch (error) {
-      if (job.signal.aborted || isCancelled(error)) throw error
-      const reason = toAppError(error).message
+      if (job.signal.aborted || (isCancelled(error) && !givenUp.aborted)) throw error
+      const reason = givenUp.aborted ? `it was given up after ${formatDuration(patience)}` : toAppError(error).message
       job.log(`${entry.name} could not be proven: ${reason}`)
       result.skipped.push({ repository: place, name: entry.name, reason })
     }

@@ -39,7 +39,7 @@ export async function proveBackup(context: EngineContext, job: JobContext, reque
     if (site === null || entry.repository === 'folder') return
     const { repository: place, name, timestamp } = entry
     const record = { repository: place, name, timestamp, files, proof: found, seconds }
-    await recordProof(context, site.name, record, drilled && { bytes: total, ...drilled })
+    await recordProof(context, site.name, record, drilled && { bytes: total, newest: drilled.newest, report: drilled.report })
     context.emit({ type: 'backups-changed', site: site.name })
   }
   if (level < 3 || lockedReason(proof) !== null) {
@@ -110,17 +110,22 @@ async function drill(context: EngineContext, job: JobContext, request: ProveRequ
   })
   const { report } = drilled
   for (const check of report.checks) job.log(`${check.outcome}: ${check.name}: ${check.finding}.`)
-  await lookAfterKept(context, job, request, report)
+  await lookAfterKept(context, job, request, drilled)
   job.item(item, { state: report.outcome === 'passed' ? 'done' : 'failed', detail: describeDrill(report), facts: { report } })
   return drilled
 }
 
-async function lookAfterKept(context: EngineContext, job: JobContext, request: ProveRequest, report: DrillReport): Promise<void> {
+async function lookAfterKept(
+  context: EngineContext,
+  job: JobContext,
+  request: ProveRequest,
+  { report, kept }: Drilled,
+): Promise<void> {
   const { repository, name, timestamp } = request.entry
   const place = repository === 'folder' ? request.repository.place : repository
   const backup = { site: request.site?.name ?? null, repository: place, name, timestamp }
   if (report.keptIn !== null) {
-    const bytes = await noteKept(context, report.keptIn, backup, report)
+    const bytes = await noteKept(context, report.keptIn, backup, { look: kept, report })
     job.log(`The scratch database is kept in ${report.keptIn} (${formatBytes(bytes)}). zbd drill --clean removes it.`)
   } else if (report.outcome === 'passed') await removeKeptOf(context, backup)
 }

@@ -57,6 +57,8 @@ export interface Drilled {
   report: DrillReport
   /** The newest `rsc.modified`, ISO UTC; null: none, or it did not load. */
   newest: string | null
+  /** What it takes to look at the scratch database that was kept; null: none was. */
+  kept: { database: string; user: string } | null
 }
 
 /**
@@ -93,7 +95,8 @@ export async function drillBackup(request: DrillRequest): Promise<Drilled> {
       rowCounts: found.rowCounts,
       keptIn: isKept ? scratch.folder : null,
     }
-    return { report, newest: found.newest?.toISOString() ?? null }
+    const kept = isKept ? { database: scratch.connection.database, user: scratch.lookAs } : null
+    return { report, newest: found.newest?.toISOString() ?? null, kept }
   } finally {
     if (!isKept) await scratch.remove()
   }

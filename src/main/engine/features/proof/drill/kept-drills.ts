@@ -28,10 +28,13 @@ interface KeptDrill extends z.infer<typeof noteSchema> {
 
 type KeptPlaces = Pick<EngineContext, 'home' | 'locks' | 'log'>
 
-/** Notes what a kept scratch database is of, and removes the oldest ones beyond the last two. Returns its bytes. */
-export async function noteKept(context: KeptPlaces, folder: string, backup: DrilledBackup, report: object): Promise<number> {
-  const note = { ...backup, keptAt: new Date().toISOString() }
-  await writeFileAtomic(join(folder, NOTE), `${JSON.stringify({ ...note, report }, null, 2)}\n`)
+/**
+ * Notes what a kept scratch database is of, and removes the oldest ones beyond the last two. Returns its bytes.
+ * @param found what else is worth knowing of it: the report, and what it takes to look
+ */
+export async function noteKept(context: KeptPlaces, folder: string, backup: DrilledBackup, found: object): Promise<number> {
+  const note = { ...backup, keptAt: new Date().toISOString(), data: await clusterDataFolder(folder) }
+  await writeFileAtomic(join(folder, NOTE), `${JSON.stringify({ ...note, ...found }, null, 2)}\n`)
   const kept = await listKept(context)
   for (const old of kept.slice(KEPT)) await removeKept(context, old)
   return bytesOf(folder)

@@ -36,6 +36,8 @@ export interface ScratchDatabase {
   asSuperuser<T>(action: (client: pg.Client) => Promise<T>): Promise<T>
   /** The role that loads. */
   readonly role: string
+  /** The superuser whose password is in the cluster's folder: for looking at what is kept. */
+  readonly lookAs: string
   keep(): Promise<void>
   remove(): Promise<void>
 }
@@ -117,6 +119,7 @@ async function makeDatabase(cluster: Cluster, signal: AbortSignal): Promise<Scra
     majorVersion: Number.parseInt(server, 10),
     connection: { ...superuser, database, user: role },
     role,
+    lookAs: usualSuperuser(superuser),
     asSuperuser: (action) => inDatabase(database, action),
     keep: () => keepCluster(cluster.folder),
     remove: () => removeCluster(cluster.folder),
@@ -136,5 +139,9 @@ async function makeSuperuser(cluster: Cluster, superuser: PostgresConnection, si
   }
   const name = quoteIdentifier(superuser.user)
   await change(usual, `CREATE ROLE ${name} SUPERUSER LOGIN PASSWORD ${quoteLiteral(superuser.password ?? '')}`)
-  await change(superuser, `ALTER ROLE ${quoteIdentifier(usual.user)} RENAME TO ${quoteIdentifier(`${superuser.user}_made`)}`)
+  await change(superuser, `ALTER ROLE ${quoteIdentifier(usual.user)} RENAME TO ${quoteIdentifier(usualSuperuser(superuser))}`)
+}
+
+function usualSuperuser({ user }: PostgresConnection): string {
+  return `${user}_made`
 }
