@@ -22,7 +22,7 @@ async function decryptBeside(
   start: (folder: string) => Promise<CryptProcess>,
   { folder, isQuick, say }: BenchOptions,
 ): Promise<Measured> {
-  const bytes = isQuick ? 40_000_000 : 300_000_000
+  const bytes = isQuick ? 40_000_000 : 200_000_000
   const path = join(folder, 'large.bin.enc')
   const out = join(folder, 'out')
   const bare = join(folder, 'bare.bin')

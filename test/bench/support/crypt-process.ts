@@ -63,9 +63,9 @@ app.whenReady().then(() => {
 export async function electronProcess(folder: string): Promise<CryptProcess> {
   const app = await bundle(folder)
   await writeFile(join(app, 'main.js'), MAIN)
-  const screen = process.platform === 'linux' && !process.env.DISPLAY ? await virtualScreen() : null
   const executable = process.env.BACKUP_DESK_ELECTRON
   if (!executable) throw new Error('BACKUP_DESK_ELECTRON names no Electron: run "npm run bench"')
+  const screen = process.platform === 'linux' && !process.env.DISPLAY ? await virtualScreen() : null
   const flags = process.getuid?.() === 0 ? ['--no-sandbox'] : []
   const electron = spawn(executable, [...flags, app], {
     env: { ...process.env, ...(screen ? { DISPLAY: screen.display } : {}) },
