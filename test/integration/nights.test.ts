@@ -107,6 +107,28 @@ describe.skipIf(!hasFixtures)('the nights of a site', () => {
     expect(Object.keys(await indexOf(vaultOf(test.path)))).toHaveLength(1)
   })
 
+  it('of many sites run two at a time, until all are made', async () => {
+    const test = await newSite()
+    for (const name of ['second', 'third', 'fourth']) {
+      await test.context.sites.add({ ...siteInput('nights', postgres, null), name, schedule: NIGHT })
+    }
+    test.context.secrets.addSource(async () => postgres.password)
+    const scheduler = startScheduler(test.context, { now, ticks: false })
+    await scheduler.tick()
+    const made = async () => (await nightlyStates(test.context, now())).map(({ last }) => last?.outcome)
+    await expect.poll(made, { timeout: 30_000 }).toEqual(['made', 'made', 'made', 'made'])
+    await scheduler.close()
+    const running = new Set<string>()
+    let most = 0
+    for (const event of test.events) {
+      if (event.type !== 'job') continue
+      if (event.job.state === 'running') running.add(event.job.id)
+      else running.delete(event.job.id)
+      most = Math.max(most, running.size)
+    }
+    expect(most).toBe(2)
+  })
+
   it('leave tonight to a backup that somebody is making right now', async () => {
     const test = await newSite()
     const byHand = startBackup(test.context, { site: 'testsite', to: 'vault', databaseOnly: true })

@@ -95,7 +95,6 @@ export async function checkKeptPart(
   const { name: file } = facts
   if (hash === sha256) return null
   const isEncrypted = file.endsWith('.enc')
-  if (!isEncrypted && hash !== null) throw differs(file, 'its SHA-256 is not that of the index')
   try {
     const stored = createReadStream(path)
     const plain = isEncrypted ? (await decryptStream(stored, passwords, { workers, signal })).plain : stored
