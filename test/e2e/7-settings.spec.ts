@@ -126,7 +126,7 @@ test('nights are set, with what the coming ones replace', async ({ desk }) => {
   await goToSite(window, 'demo', 'Settings')
   await tab(window, 'Nights').click()
   const target = await confirmationOf(desk, async () => {
-    await window.getByRole('textbox', { name: 'Into' }).click()
+    await window.getByRole('combobox', { name: 'Into' }).click()
     await window.getByRole('option', { name: 'The server’s folder' }).click()
     await window.getByRole('button', { name: 'Save the settings of demo' }).click()
   })
