@@ -113,6 +113,35 @@ test('the palette and the keys lead everywhere', async ({ desk }) => {
   }
 })
 
+test('the native menu lists the sites, and acts on the chosen backup', async ({ desk }) => {
+  const { window } = desk
+  await desk.openDemo()
+  const choose = (menu: string, label: string) =>
+    desk.app.electron.evaluate(
+      ({ Menu }, [menu, label]) => {
+        const { submenu } = Menu.getApplicationMenu()?.items.find((item) => item.label === menu) ?? {}
+        const found = submenu?.items.find((item) => item.label === label)
+        if (!found) throw new Error(`${menu} has no ${label}`)
+        found.click()
+      },
+      [menu, label] as const,
+    )
+  await goTo(window, 'All jobs')
+  await choose('&Backup', 'Drill (D)')
+  await expect(window.getByText('Choose a backup on a site’s Backups page first.')).toBeVisible()
+  await choose('&Site', 'demo')
+  await expect(window.getByRole('heading', { name: 'demo · Overview' })).toBeVisible()
+  await choose('&Site', 'Backups (G B)')
+  await expect(window.getByRole('complementary', { name: /^Backup demo-/ })).toBeVisible()
+  await choose('&Backup', 'Coming nights')
+  await expect(window.getByRole('dialog', { name: 'Coming nights' })).toBeVisible()
+  await window.keyboard.press('Escape')
+  await window.keyboard.press('Control+k')
+  await window.keyboard.type('pin')
+  await expect(window.getByRole('option', { name: /^Pin demo-/ })).toBeVisible()
+  await window.keyboard.press('Escape')
+})
+
 test('files that the index does not name are shown apart, and left alone', async ({ desk }) => {
   const { window } = desk
   await desk.openDemo()

@@ -13,6 +13,7 @@ import {
   goToSite,
   jobBar,
   pictures,
+  quiet,
   sidebar,
   statePictures,
   test,
@@ -229,8 +230,14 @@ test('encryption is set up with a password that is shown once and has to be stor
 test('after a restart the store is locked until the passphrase is given', async ({ desk }) => {
   await withMuseum(desk)
   await desk.restart()
-  await desk.openDemo()
   const { window } = desk
+  // the demo's database ended with the app: its pages say so, and start it
+  await goToSite(window, 'demo', 'Overview')
+  await expect(window.getByRole('note')).toContainText('The demo site is stopped.')
+  await statePictures(desk, 'site-overview-demo-stopped')
+  await window.getByRole('button', { name: 'Start the demo site' }).click()
+  await expect(window.getByText('The demo site is stopped.')).toBeHidden()
+  await quiet(window)
   await goTo(window, 'Preferences')
   await expect(window.getByText('Locked', { exact: true })).toBeVisible()
   await pictures(desk, 'preferences-locked')

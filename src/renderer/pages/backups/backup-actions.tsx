@@ -27,7 +27,10 @@ const DOING: Partial<Record<JobKind, string>> = {
   'remove-backup': 'deleting',
 }
 
-/** What is being done with a backup just now, in a word. Jobs name their backup in the title. */
+/** Jobs that this window started, by the backup they are about: two backups of one slot have one name. */
+const startedHere = new Map<string, string>()
+
+/** What is being done with a backup just now, in a word. Jobs of other programs name their backup in the title only. */
 export function doingWith(row: BackupRow, jobs: readonly Job[]): { kind: JobKind; word: string } | null {
   const job = jobs.find((candidate) => isJobActive(candidate) && isAbout(candidate, row))
   const word = job && DOING[job.kind]
@@ -35,6 +38,8 @@ export function doingWith(row: BackupRow, jobs: readonly Job[]): { kind: JobKind
 }
 
 function isAbout(job: Job, row: BackupRow): boolean {
+  const key = startedHere.get(job.id)
+  if (key !== undefined) return key === row.key
   return DOING[job.kind] !== undefined && job.title.split(/[\s,]+/).includes(row.name)
 }
 
@@ -85,7 +90,7 @@ export function backupActions(site: string, row: BackupRow, jobs: readonly Job[]
             icon: <IconPin {...icon16} />,
             keys: 'P',
             zbd: `zbd pin ${site} ${name}`,
-            run: () => void start(callUnlocking('backups.pin', { site, name, timestamp })),
+            run: () => void start(row, callUnlocking('backups.pin', { site, name, timestamp })),
           }),
         ]),
     ...(isOutside && row.copies.vault
@@ -97,7 +102,7 @@ export function backupActions(site: string, row: BackupRow, jobs: readonly Job[]
             icon: <IconTrash {...icon16} />,
             keys: 'Del',
             zbd: `zbd remove ${site} ${name} --confirm ${site}`,
-            run: () => void start(callUnlocking('backups.remove', { site, name, timestamp })),
+            run: () => void start(row, callUnlocking('backups.remove', { site, name, timestamp })),
           }),
         ]
       : []),
@@ -105,15 +110,22 @@ export function backupActions(site: string, row: BackupRow, jobs: readonly Job[]
 }
 
 /** Starts verifying every copy of a backup to its end. */
-export function verifyBackup(site: string, { name, timestamp }: BackupRow): Promise<void> {
-  return start(callUnlocking('backups.verify', { site, name, timestamp, from: 'all', level: 2 }))
+export function verifyBackup(site: string, row: BackupRow): Promise<void> {
+  const { name, timestamp } = row
+  return start(row, callUnlocking('backups.verify', { site, name, timestamp, from: 'all', level: 2 }))
 }
 
 /** Starts restoring a backup into a scratch database. */
-export function drillBackup(site: string, { name, timestamp }: BackupRow): Promise<void> {
-  return start(callUnlocking('backups.drill', { site, name, timestamp }))
+export function drillBackup(site: string, row: BackupRow): Promise<void> {
+  const { name, timestamp } = row
+  return start(row, callUnlocking('backups.drill', { site, name, timestamp }))
 }
 
-async function start(started: Promise<unknown>): Promise<void> {
-  await started.catch(showError)
+async function start(row: BackupRow, started: Promise<{ jobId: string | null }>): Promise<void> {
+  try {
+    const { jobId } = await started
+    if (jobId !== null) startedHere.set(jobId, row.key)
+  } catch (error) {
+    showError(error)
+  }
 }

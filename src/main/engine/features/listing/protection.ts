@@ -92,7 +92,11 @@ function proofReason({ good, now }: Facts): string[] {
   const candidates = fresh.length > 0 ? fresh : good.slice(0, 1)
   if (candidates.some(({ proof }) => proof !== null && proof.verdict === 'verified' && proof.level >= 1)) return []
   const tried = candidates.some(({ proof }) => proof !== null)
-  return [tried ? 'It was not fully verified: some part could not be checked.' : 'It was not verified yet.']
+  return [
+    tried
+      ? 'The newest backup was not fully verified: some part could not be checked.'
+      : 'The newest backup was not verified yet.',
+  ]
 }
 
 function copiesReason({ good, problems, hasServer, now }: Facts): string[] {
