@@ -81,10 +81,11 @@ const backslashed = nastyText.map((text) => `E'${text.replaceAll('\\', '\\\\').r
 const name = nastyText.map((text) => `"${text.replaceAll('"', '""') || 'x'}"`)
 const body = fc.tuple(fc.constantFrom('', 'a', '_', 'body1', 'é'), nastyText).map(([tag, text]) => {
   const quote = `$${tag}$`
-  // the text must not close it, and with its last sign neither
-  return `${quote}${text.replaceAll('$', '%')}${quote}`
+  // the text must not close it, and with the first signs of its end neither
+  const inside = `${text}${quote}`.indexOf(quote) === text.length ? text : text.replaceAll('$', '%')
+  return `${quote}${inside}${quote}`
 })
-const comment = nastyText.map((text) => `/* ${text.replaceAll('/', '|').replaceAll('*', '+')} /* in it; */ */`)
+const comment = nastyText.map((text) => `/* ${text.replaceAll('/', '|').replaceAll('*', '+')} /* in it; */ and; after it */`)
 const lineComment = nastyText.map((text) => `-- ${text.replace(/[\n\r]/g, ' ')}\n`)
 const plain = fc.constantFrom(
   'select',
