@@ -8,7 +8,7 @@ import { gunzipSync } from 'node:zlib'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { LoadRequest } from '#engine/features/restore/load.ts'
 import { gunzip } from '#engine/foundation/content/gunzip.ts'
-import type { AppError } from '#shared/errors.ts'
+import { AppError } from '#shared/errors.ts'
 import { fixture, hasFixtures } from '#test/support/fixtures.ts'
 import { dumpOf, KEPT, load } from '#test/support/load.ts'
 import { type Postgres15, startPostgres15 } from '#test/support/postgres.ts'
@@ -94,7 +94,9 @@ describe.skipIf(!hasFixtures)('a load that goes wrong', () => {
 
   it('because the script is cut before it was packed, at 20 places', async () => {
     for (let part = 1; part <= 20; part += 1) {
-      const cut = good.subarray(0, Math.floor((good.length * part) / 21))
+      const at = Math.floor((good.length * part) / 21)
+      // every second one where nothing is open: only the line at the very end of a dump tells
+      const cut = good.subarray(0, part % 2 === 0 ? at : good.indexOf('\n\n--\n-- ', at))
       const error = await fails(load(postgres, 'live', Readable.from([cut])))
       expect(error?.code, `cut at ${cut.length}`).toBe('dump-cut')
     }
@@ -109,6 +111,22 @@ describe.skipIf(!hasFixtures)('a load that goes wrong', () => {
       const error = await fails(load(postgres, 'live', gunzip(Readable.from([flipped]))))
       expect(error?.code, `bit at ${at}`).toMatch(/^(gzip-damaged|dump-cut|script-.*|statement-.*|other-schema|rows-lost)$/)
     }
+  })
+
+  it('because the file can’t be read any further', async () => {
+    async function* broken() {
+      yield good.subarray(0, good.indexOf(FIRST_COPY) + 400)
+      throw new AppError('unreachable', 'The folder is gone.')
+    }
+    expect(await fails(load(postgres, 'live', broken()))).toMatchObject({
+      code: 'unreachable',
+      message: expect.stringContaining('as before'),
+    })
+    async function* brokenBySystem() {
+      yield good.subarray(0, good.indexOf(FIRST_COPY) + 400)
+      throw Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' })
+    }
+    expect((await fails(load(postgres, 'live', brokenBySystem())))?.code).not.toBe('connection-lost')
   })
 
   it('because its server process is ended in the middle of rows', async () => {

@@ -75,7 +75,8 @@ function shownStatement(text: string, facts: StatementFacts | undefined, positio
   return `${one(text.slice(0, AROUND))} … ${one(text.slice(position - 1 - AROUND, position - 1 + AROUND))}`
 }
 
-function connectionLost({ message, code }: { message: string; code?: string }, place: ScriptPlace | null): AppError {
+/** The connection to the database ended, or the server ended it. @param place what it was at; null: none of the dump */
+export function connectionLost({ message, code }: { message: string; code?: string }, place: ScriptPlace | null): AppError {
   const where = place ? ` at line ${place.line} of the dump` : ''
   return new AppError('connection-lost', `The connection to the database was lost${where}: ${message.replace(/\.$/, '')}.`, {
     hint: 'See whether the database server runs and can be reached, then run it again.',

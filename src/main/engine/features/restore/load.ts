@@ -9,7 +9,7 @@ import { type Backend, beginLoading, type ConnectionWatch, endBackend, watchConn
 import { commitUnknown, wasCommitted } from './commit-outcome.ts'
 import { checkNothingOutside } from './copied-schema.ts'
 import { lockLiveTables, withLockWait } from './live-lock.ts'
-import { asLoadError, runsAsSuperuser, statementFailed, transactionEnded, UNCHANGED } from './load-errors.ts'
+import { asLoadError, connectionLost, runsAsSuperuser, statementFailed, transactionEnded, UNCHANGED } from './load-errors.ts'
 import { type OutsideGuard, watchOutside } from './outside-guard.ts'
 import { scriptError } from './script/errors.ts'
 import { readScript, type ScriptCopy, type ScriptItem } from './script/script-reader.ts'
@@ -201,10 +201,19 @@ class Loader {
     // put together anew: nothing but a table and its columns can be in it
     const text = `COPY ${quoteIdentifier(schema)}.${quoteIdentifier(facts.table ?? '')}${columns} FROM STDIN`
     const target = this.#client.query(copyFrom(text))
+    const source = { failed: false }
+    async function* rows() {
+      try {
+        yield* item.rows
+      } catch (error) {
+        source.failed = true
+        throw error
+      }
+    }
     try {
-      await pipeline(this.#watch?.reading(item.rows) ?? item.rows, target)
+      await pipeline(this.#watch?.reading(rows()) ?? rows(), target)
     } catch (error) {
-      if (error instanceof AppError) throw error
+      if (source.failed || error instanceof AppError) throw error
       throw statementFailed(error, { facts, text, place: item })
     }
     this.#requireTransaction(`the rows of ${facts.table}`)
@@ -252,7 +261,7 @@ class Loader {
         throw commitUnknown(backend, error)
       })
       if (committed) return
-      throw error
+      throw connectionLost(answer, null)
     }
     if (command !== 'COMMIT')
       throw new AppError('transaction-ended', `The server rolled back instead of committing. ${UNCHANGED}`)
