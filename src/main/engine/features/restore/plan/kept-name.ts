@@ -2,7 +2,7 @@ const MAX_NAME_BYTES = 63
 const SUFFIX = /^(.+)_before_(\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})$/
 
 /** `YYYYMMDDHHMMSS`, UTC. */
-export function stampOf(at: Date): string {
+function stampOf(at: Date): string {
   return at.toISOString().replace(/\D/g, '').slice(0, 14)
 }
 

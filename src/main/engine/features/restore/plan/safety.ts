@@ -4,7 +4,7 @@ import { isCancelled, toAppError } from '#shared/errors.ts'
 import { formatBytes } from '#shared/format.ts'
 import type { PlanCheck } from '#shared/model/plan.ts'
 import type { Site } from '#shared/model/site.ts'
-import { stampOf } from './kept-name.ts'
+import { keptName } from '#shared/rotation.ts'
 
 const MAX_REASON = 300
 
@@ -25,7 +25,7 @@ export async function planSafety(
 ): Promise<PlannedSafety> {
   const { isWanted, at, signal } = options
   if (!isWanted) return none('warning', 'Switched off: what is live now is not backed up first')
-  const name = `${site.name}-safety-${stampOf(at)}`
+  const name = keptName(site.name, 'safety', at)
   try {
     const preview = await previewBackup(context, site, signal)
     const needs = `about ${formatBytes(preview.bytes)} in the vault, which has ${formatBytes(preview.freeBytes)} free`
