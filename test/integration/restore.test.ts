@@ -287,7 +287,11 @@ describe.skipIf(!hasFixtures)('restoring a site', () => {
 
     /** Restores in a program of its own; kills it so long after a step began. */
     const run = async (kill: { step: string; after: number } | null): Promise<{ finished: boolean; took: number }> => {
-      const json = JSON.stringify({ home: join(root, 'home'), secrets: { 'site/testsite/database-password': postgres.password } })
+      const json = JSON.stringify({
+        home: join(root, 'home'),
+        secrets: { 'site/testsite/database-password': postgres.password },
+        safetyBackup: kill?.step === 'safety',
+      })
       const child = spawn(process.execPath, [CHILD, json], { stdio: ['ignore', 'pipe', 'inherit'] })
       const ended = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)))
       const began = new Map<string, number>()
@@ -305,6 +309,7 @@ describe.skipIf(!hasFixtures)('restoring a site', () => {
     await backToOld()
     const kills = [
       { step: 'check', after: 0 },
+      { step: 'safety', after: 100 },
       { step: 'media', after: 30 },
       { step: 'media', after: 300 },
       { step: 'media', after: 700 },
@@ -330,7 +335,7 @@ describe.skipIf(!hasFixtures)('restoring a site', () => {
       }
     }
     console.log(`killed restores: ${outcomes.join(' ')}`)
-    expect(outcomes.slice(0, 5)).toEqual(['old', 'old', 'old', 'old', 'old'])
+    expect(outcomes.slice(0, 6)).toEqual(['old', 'old', 'old', 'old', 'old', 'old'])
     expect(outcomes.at(-1)).toBe('new')
 
     async function backToOld(): Promise<void> {

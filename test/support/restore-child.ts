@@ -4,7 +4,7 @@ import { makePlan, runPlan } from './restore-site.ts'
 
 const [json] = process.argv.slice(2)
 if (json === undefined) throw new Error('usage: restore-child.ts JSON')
-const { home, secrets } = JSON.parse(json)
+const { home, secrets, safetyBackup } = JSON.parse(json)
 const begun = new Set<string>()
 const { context, close } = await openTestContext(home, {
   secrets,
@@ -17,7 +17,7 @@ const { context, close } = await openTestContext(home, {
     }
   },
 })
-const plan = await makePlan(context)
+const plan = await makePlan(context, { safetyBackup })
 const job = await runPlan(context, plan.id)
 await close()
 process.exit(job.state === 'done' ? 0 : 1)
