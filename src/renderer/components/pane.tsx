@@ -1,5 +1,5 @@
 import { IconX } from '@tabler/icons-react'
-import type { ReactNode } from 'react'
+import { type ReactNode, useEffect, useRef } from 'react'
 import { useNarrow } from '../lib/use-narrow.ts'
 import { icon16 } from './icons.tsx'
 import classes from './pane.module.css'
@@ -20,7 +20,19 @@ export function Main({ children }: { children: ReactNode }) {
 
 /** A part that scrolls by itself; `padded` for what is read, not for a table from edge to edge. */
 export function Scroll({ children, padded = false }: { children: ReactNode; padded?: boolean }) {
-  return <div className={padded ? `${classes.scroll} ${classes.read}` : classes.scroll}>{children}</div>
+  const region = useRef<HTMLDivElement>(null)
+  // where there is nothing else to go to, the keyboard goes to the region itself, to scroll it
+  useEffect(() => {
+    if (!region.current) return
+    if (region.current.querySelector('button, input, textarea, select, a[href], summary, [tabindex="0"]'))
+      region.current.removeAttribute('tabindex')
+    else region.current.tabIndex = 0
+  })
+  return (
+    <div ref={region} className={padded ? `${classes.scroll} ${classes.read}` : classes.scroll}>
+      {children}
+    </div>
+  )
 }
 
 /** The pane right of the main part, from header to job bar: what is known of the chosen thing, section by section. */
