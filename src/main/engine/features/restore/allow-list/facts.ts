@@ -22,8 +22,8 @@ export interface StatementFacts {
   unlessLeftOut?: string
   /** Functions that run when it does, or when rows are loaded into what it makes. */
   runs?: string[]
-  /** The function that it makes, and those that this one calls; null: it does more than compute. */
-  routine?: { name: string; calls: string[] | null }
+  /** The function that it makes, and those that this one calls; null: it does more than compute and read. */
+  routine?: { name: string; calls: string[] | null; reads: boolean }
   /** True for what runs with the rights of its owner. */
   isSecurityDefiner?: boolean
 }

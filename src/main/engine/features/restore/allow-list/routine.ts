@@ -7,13 +7,11 @@ import { outsideReferences } from './references.ts'
 /** Settings that a function may not come with, quoted or not. */
 const ROLE_SETTINGS = ['role', 'session', 'session_authorization', 'local']
 
-/** What can be more than an expression: the commands of SQL, and what reads tables or keeps a result. */
-const MORE_THAN_EXPRESSIONS = new Set(
+/** What does more than compute and read: the commands of SQL, and what keeps a result. */
+const MORE_THAN_READING = new Set(
   `abort alter analyze call checkpoint cluster comment commit copy create deallocate delete discard do drop execute explain
-  fetch for from grant import insert into listen load lock merge move notify open perform prepare reassign refresh reindex
-  release reset revoke rollback savepoint security select set show start table truncate unlisten update vacuum values with`.split(
-    /\s+/,
-  ),
+  fetch for grant import insert into listen load lock merge move notify open perform prepare reassign refresh reindex
+  release reset revoke rollback savepoint security set show start table truncate unlisten update vacuum`.split(/\s+/),
 )
 
 /** `CREATE FUNCTION …`, `CREATE PROCEDURE …`, in SQL and PL/pgSQL: making one does not run it. */
@@ -44,8 +42,9 @@ export function createRoutine(cursor: Cursor): StatementFacts {
   if (languages.length === 0 && !hasSqlBody) throw refused('a function without language')
   // with a search path of its own, a plain name may mean anything
   const inside = hasSettings ? null : bodyTokens(cursor, signature, body)
-  const calls = inside && isExpression(inside) ? callsOf(signature).concat(callsOf(new Cursor(inside, cursor.schema))) : null
-  const routine = { name, calls }
+  const calls = inside && isHarmless(inside) ? callsOf(signature).concat(callsOf(new Cursor(inside, cursor.schema))) : null
+  const reads = inside?.some((token) => isWord(token, 'from', 'join')) ?? false
+  const routine = { name, calls, reads }
   return factsOf('CREATE FUNCTION', { routine, isSecurityDefiner, references: outsideReferences(signature) })
 }
 
@@ -58,10 +57,9 @@ function bodyTokens(cursor: Cursor, signature: Cursor, body: Token | undefined):
   }
 }
 
-/** Whether a body only computes: no command, no table, one SELECT at most. */
-function isExpression(tokens: readonly Token[]): boolean {
-  const from = isWord(tokens[0], 'select') ? 1 : 0
-  return !tokens.slice(from).some(({ kind, value }) => kind === 'word' && MORE_THAN_EXPRESSIONS.has(value))
+/** Whether a body only computes and reads: no command but SELECT. */
+function isHarmless(tokens: readonly Token[]): boolean {
+  return !tokens.some(({ kind, value }) => kind === 'word' && MORE_THAN_READING.has(value))
 }
 
 /** Where the body of an SQL-standard function begins; the end of the statement when it has none. */

@@ -93,7 +93,14 @@ describe('what of a dump runs while it is loaded', () => {
     ['calls one that computes', [computes('g'), computes('f', 'select site.g($1)')], []],
     ['calls one that does more', [reaches('g'), computes('f', 'select site.g($1)')], ['site.g']],
     ['writes', [reaches('f')], ['site.f']],
-    ['reads a table', [computes('f', 'select a from site.t')], ['site.f']],
+    ['reads a table', [computes('f', 'with x as (select a from site.t) select max(a) from x')], []],
+    [
+      'reads a view that does more',
+      ['CREATE VIEW site.v AS SELECT site.g(1)', reaches('g'), computes('f', 'select * from site.v')],
+      ['site.g'],
+    ],
+    ['changes a table in passing', [computes('f', 'with x as (delete from site.t returning a) select a from x')], ['site.f']],
+    ['keeps what it reads', [computes('f', 'select 1 into site.new')], ['site.f']],
     ['runs a text', [computes('f', 'begin execute $1; end')], ['site.f']],
     ['reaches out', [computes('f', 'select pg_backend_pid() + length(pg_read_file($1::text))')], ['pg_catalog.pg_read_file']],
     [
