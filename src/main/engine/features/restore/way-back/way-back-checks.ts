@@ -66,17 +66,15 @@ export function noDependentsCheck(dependents: readonly string[]): PlanCheck {
 }
 
 export function filesThereCheck({ replaced, added, missing }: KeptFiles): PlanCheck {
-  return missing > 0
-    ? check(
-        'Files',
-        'warning',
-        `${formatPlural(missing, 'kept file')} of ${formatCount(replaced + missing)} can’t be put back: gone`,
-      )
-    : check(
-        'Files',
-        'passed',
-        `${formatPlural(replaced, 'kept file')} can be put back; ${formatPlural(added, 'added one')} will be set aside`,
-      )
+  if (missing > 0) {
+    return check(
+      'Files',
+      'warning',
+      `${formatPlural(missing, 'kept file')} of ${formatCount(replaced + missing)} can’t be put back: gone`,
+    )
+  }
+  const aside = added > 0 ? `; ${formatPlural(added, 'file')} that it had added will be set aside` : ''
+  return check('Files', 'passed', `${formatPlural(replaced, 'kept file')} can be put back${aside}`)
 }
 
 export function laterChangesCheck(later: readonly UndoFolder[]): PlanCheck {
@@ -89,13 +87,12 @@ export function laterChangesCheck(later: readonly UndoFolder[]): PlanCheck {
 }
 
 export function writtenSinceCheck({ ageSeconds }: KeptState, edits: number | null): PlanCheck {
-  const counted =
-    edits === null ? 'Whatever was written' : edits === 0 ? 'Whatever was written, no edits,' : formatPlural(edits, 'edit')
-  return check(
-    'Written since',
-    'warning',
-    `${counted} in the ${formatDuration(ageSeconds)} since leave${edits === 1 ? 's' : ''} the live site, and ${edits === 1 ? 'is' : 'are'} kept`,
-  )
+  const since = `in the ${formatDuration(ageSeconds)} since`
+  const finding =
+    edits === null || edits === 0
+      ? `Whatever was written ${since}${edits === 0 ? ' (no edits)' : ''} leaves the live site, and is kept`
+      : `${formatPlural(edits, 'edit')} ${since} ${edits === 1 ? 'leaves' : 'leave'} the live site, and ${edits === 1 ? 'is' : 'are'} kept`
+  return check('Written since', 'warning', finding)
 }
 
 export function noWayBackCheck({ by, backup }: KeptState): PlanCheck {

@@ -34,10 +34,11 @@ function describeUndo({ kept, keptSchema, site }: Facts): Pick<WayBackPlan, 'ste
   const wayBack: string[] = []
   if (kept.files) {
     const { replaced, added } = kept.files
+    const aside = `${formatPlural(added, 'file')} set aside that ${added === 1 ? 'was' : 'were'} not there before`
     steps.push({
       id: 'files',
       name: 'Put files back',
-      detail: `${formatPlural(replaced, 'file')} put back, ${formatPlural(added, 'file')} set aside that ${added === 1 ? 'was' : 'were'} not there before`,
+      detail: `${formatPlural(replaced, 'file')} put back${added > 0 ? `, ${aside}` : ''}`,
     })
     wayBack.push('The files as they are now are kept in backup-desk-undo in the site’s files folder.')
   }
