@@ -1,9 +1,10 @@
+import { CLOSING_BYTES, plainSizeByTail } from '#engine/foundation/files/parallel-gzip.ts'
 import { decryptCfb8 } from './cfb8.ts'
 import { ENC_HEADER_BYTES, readEncHeader, unlockEnc } from './header.ts'
 
-/** Bytes of the file's end that a look needs: the cipher's block before gzip's last 8 bytes, and these. */
-const TAIL_BYTES = 24
 const BLOCK = 16
+/** The cipher's block and what gzip ends with: the closing member of our own files; of others 8 bytes, so 24 will do. */
+const TAIL_BYTES = BLOCK + CLOSING_BYTES
 
 /** No .gz is shorter: head, an empty block, CRC and length. */
 const LEAST_GZIP_BYTES = 20
@@ -14,16 +15,18 @@ const MOST_PER_BYTE = 1032
 export interface EncEnds {
   /** Its first 54 bytes, or the whole of a shorter one. */
   head: Buffer
-  /** Its last 24 bytes, or the whole of a shorter one. */
+  /** Its last 24 bytes or more, or the whole of a shorter one. */
   tail: Buffer
   size: number
 }
 
-/** What gzip's last 8 bytes say of the content: the length of its last member, modulo 4 GiB. */
+/** What the end of a .gz says of its content. */
 export interface UnpackedSize {
-  /** Bytes of the last member. Nothing tells from the end whether it is the only one, so the content has at least these. */
-  lastMember: number
-  /** False: the packed content is longer, so there are more members or more than 4 GiB. */
+  /** Exact: of the whole. Else the length of the last member, modulo 4 GiB: the content has at least these. */
+  bytes: number
+  /** True for our own files, which end with their total. */
+  isExact: boolean
+  /** False: the packed content is longer than these, so there are more members or more than 4 GiB. */
   mayBeWhole: boolean
 }
 
@@ -45,7 +48,7 @@ export async function readEncEnds(
 }
 
 /**
- * Tells from 78 bytes of a file whether a password fits, and how much is inside a .gz. The content itself is not
+ * Tells from the two ends of a file whether a password fits, and how much is inside a .gz. The content itself is not
  * looked at: damage goes unnoticed.
  * @throws AppError `not-a-backup`, `ends-too-early`, `cancelled`
  */
@@ -58,8 +61,8 @@ export async function peekEncrypted(ends: EncEnds, passwords: readonly string[],
 function unpackedSize({ tail, size }: EncEnds, key: Buffer): UnpackedSize | null {
   const packed = size - ENC_HEADER_BYTES
   if (packed < LEAST_GZIP_BYTES) return null
-  const lastMember = decryptCfb8(key, tail.subarray(0, BLOCK), tail.subarray(BLOCK)).readUInt32LE(4)
-  if (lastMember > packed * MOST_PER_BYTE) return null
+  const { bytes, isExact } = plainSizeByTail(decryptCfb8(key, tail.subarray(0, BLOCK), tail.subarray(BLOCK)))
+  if (bytes > packed * MOST_PER_BYTE) return null
   // what cannot be compressed grows by a thousandth at most
-  return { lastMember, mayBeWhole: packed <= lastMember * 1.001 + 64 }
+  return { bytes, isExact, mayBeWhole: isExact || packed <= bytes * 1.001 + 64 }
 }

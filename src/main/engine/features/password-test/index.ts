@@ -100,5 +100,6 @@ async function peek(context: Context, site: Site, place: RepositoryName, file: s
 
 function unpackedText(unpacked: UnpackedSize | null): string {
   if (unpacked === null) return ', but its end is not that of a .gz: verify this backup'
-  return unpacked.mayBeWhole ? `; at least ${formatBytes(unpacked.lastMember)} inside` : ''
+  if (!unpacked.mayBeWhole) return ''
+  return `; ${unpacked.isExact ? '' : 'at least '}${formatBytes(unpacked.bytes)} inside`
 }

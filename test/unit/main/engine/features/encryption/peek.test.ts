@@ -1,9 +1,11 @@
 import { createCipheriv } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { buffer } from 'node:stream/consumers'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type EncEnds, peekEncrypted, readEncEnds, readEncHeader } from '#engine/features/encryption/index.ts'
+import { ParallelGzip } from '#engine/foundation/files/parallel-gzip.ts'
 import { ASCII_PASSWORD, cryptoFixture, encFixtures, UTF8_PASSWORD } from '#test/support/enc-fixtures.ts'
 import { strictlyDecrypted } from '#test/support/strict-enc-reader.ts'
 import { createEncHeader } from '../../../../../../src/main/engine/features/encryption/header.ts'
@@ -31,11 +33,11 @@ describe('files of a real server', () => {
   test.each(encFixtures().filter(({ name }) => /2-enc.*gz.enc|w1.(sql|tar)/.test(name)))('$name', async ({ path, password }) => {
     const file = readFileSync(path)
     const ends = await endsOf(file)
-    expect(ends.asked).toBe(54 + 24)
+    expect(ends.asked).toBe(54 + 50)
     const length = gunzipSync(strictlyDecrypted(file, password)).length
     expect(await peekEncrypted(ends, ['no', password])).toEqual({
       passwordIndex: 1,
-      unpacked: { lastMember: length, mayBeWhole: true },
+      unpacked: { bytes: length, isExact: false, mayBeWhole: true },
     })
   })
 
@@ -68,13 +70,28 @@ describe('how much is inside', () => {
   test('of several members the last one tells, and that it cannot be the whole', async () => {
     const noise = Buffer.from(Array.from({ length: 5000 }, (_, at) => (at * 7919) % 251))
     const members = Buffer.concat([gzipSync(noise, { level: 0 }), gzipSync(Buffer.alloc(100))])
-    expect(await peekAt(members)).toEqual({ lastMember: 100, mayBeWhole: false })
+    expect(await peekAt(members)).toEqual({ bytes: 100, isExact: false, mayBeWhole: false })
+  })
+
+  test('our own files say how much it is in all, and 24 bytes of the end do for others', async () => {
+    const gzip = new ParallelGzip(6)
+    gzip.end(Buffer.alloc(3_000_000, 'text '))
+    const file = enc(await buffer(gzip))
+    const ends = await endsOf(file)
+    expect((await peekEncrypted(ends, ['pw'])).unpacked).toEqual({ bytes: 3_000_000, isExact: true, mayBeWhole: true })
+    const single = await endsOf(enc(gzipSync(Buffer.alloc(5000, 'x'))))
+    const short = { ...single, tail: single.tail.subarray(-24) }
+    expect((await peekEncrypted(short, ['pw'])).unpacked).toEqual({ bytes: 5000, isExact: false, mayBeWhole: true })
   })
 
   test('content that cannot be compressed, and as little as there can be', async () => {
-    expect(await peekAt(gzipSync(Buffer.alloc(100_000, 'x'), { level: 0 }))).toEqual({ lastMember: 100_000, mayBeWhole: true })
-    expect(await peekAt(gzipSync(Buffer.alloc(0)))).toEqual({ lastMember: 0, mayBeWhole: true })
-    expect(await peekAt(gzipSync(Buffer.alloc(5_000_000)))).toEqual({ lastMember: 5_000_000, mayBeWhole: true })
+    expect(await peekAt(gzipSync(Buffer.alloc(100_000, 'x'), { level: 0 }))).toEqual({
+      bytes: 100_000,
+      isExact: false,
+      mayBeWhole: true,
+    })
+    expect(await peekAt(gzipSync(Buffer.alloc(0)))).toEqual({ bytes: 0, isExact: false, mayBeWhole: true })
+    expect(await peekAt(gzipSync(Buffer.alloc(5_000_000)))).toEqual({ bytes: 5_000_000, isExact: false, mayBeWhole: true })
   })
 
   test('an end that is not that of a .gz', async () => {
@@ -86,7 +103,7 @@ describe('how much is inside', () => {
       fc.asyncProperty(fc.uint8Array({ maxLength: 3000 }), fc.integer({ min: 0, max: 9 }), async (plain, level) => {
         const file = enc(gzipSync(plain, { level }))
         expect(file.length).toBeGreaterThanOrEqual(54 + 20)
-        expect((await peekEncrypted(await endsOf(file), ['pw'])).unpacked?.lastMember).toBe(plain.length)
+        expect((await peekEncrypted(await endsOf(file), ['pw'])).unpacked?.bytes).toBe(plain.length)
       }),
       { numRuns: 5 },
     )
