@@ -3,11 +3,13 @@ import { chmod, mkdir, open, rm, statfs, truncate, writeFile } from 'node:fs/pro
 import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { promisify } from 'node:util'
-import { describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { createMediaArchive } from '#engine/features/backup/media-archive.ts'
 import type { ArchiveProblem } from '#engine/features/backup/tree.ts'
 import { restoreMedia } from '#engine/features/restore/media/restore-media.ts'
 import { surveyMedia } from '#engine/features/restore/media/survey-media.ts'
+import { workerFile } from '#engine/foundation/bundles.ts'
+import { createWorkers } from '#engine/foundation/workers.ts'
 import { temporaryFolder } from '#test/support/home.ts'
 
 const run = promisify(execFile)
@@ -20,6 +22,8 @@ if (!isRoot) console.error('SKIPPED unreadable files: only root can become someb
 const FILES = isHeavy ? 100_000 : 3000
 const LARGE = isHeavy ? 5 * 1024 ** 3 : 100 * 1024 ** 2
 const { signal } = new AbortController()
+const workers = createWorkers({ file: workerFile() })
+afterAll(() => workers.close())
 
 /** Runs something and says how far memory grew, how long nothing else had a turn, and how long it took. */
 async function watched<T>(what: string, work: () => Promise<T>): Promise<{ result: T; grown: number; block: number }> {
@@ -88,7 +92,7 @@ describe('large archives', () => {
     const filesDir = join(root, 'restored')
     await mkdir(join(filesDir, 'archive'), { recursive: true })
     const content = async (): Promise<AsyncIterable<Buffer>> => (await open(tar)).createReadStream({ highWaterMark: 256 * 1024 })
-    const request = { filesDir, jobId: 'job-1', site: 'testsite', schema: null, signal }
+    const request = { filesDir, jobId: 'job-1', site: 'testsite', schema: null, workers, signal }
     const restored = await watched(`restoring ${FILES} files`, async () => restoreMedia({ ...request, tar: await content() }))
     expect(restored.result.added).toBe(FILES)
     expect(restored.grown).toBeLessThan(150e6)
@@ -114,7 +118,7 @@ describe('large archives', () => {
     await end.close()
     const filesDir = join(root, 'restored')
     await mkdir(join(filesDir, 'archive'), { recursive: true })
-    const request = { filesDir, jobId: 'job-1', site: 'testsite', schema: null, signal }
+    const request = { filesDir, jobId: 'job-1', site: 'testsite', schema: null, workers, signal }
     const { grown, block, result } = await watched(`${LARGE} bytes`, () =>
       restoreMedia({ ...request, tar: createMediaArchive(source, { onProblem: () => {} }) }),
     )

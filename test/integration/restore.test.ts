@@ -251,7 +251,8 @@ describe.skipIf(!hasFixtures)('restoring a site', () => {
     ] as const) {
       const tar = gunzip(createReadStream(fixture('backups', '1-plain-full', 'testsite-1.tar.gz')))
       const signal = new AbortController().signal
-      await restoreMedia({ tar, filesDir, jobId: job, site: 'testsite', schema: 'testsite', signal })
+      const { workers } = test.context
+      await restoreMedia({ tar, filesDir, jobId: job, site: 'testsite', schema: 'testsite', workers, signal })
       const tree = await treeOf(server.archiveDir)
       await appendToUndoJournal(filesDir, job, [{ type: 'committing', backend, liveOid: oid }])
       await recoverInterruptedRestores(test.context, { ...site, name: 'another' })

@@ -139,7 +139,8 @@ class RestoreRun {
     job.phase('Writing media files', part.storedBytes, 'bytes')
     this.#wroteFiles = true
     const schema = this.#stored.database ? this.#stored.plan.schema : null
-    const request = { filesDir: server.filesDir, jobId: job.id, site: this.#site.name, schema, signal: job.signal }
+    const { workers } = this.#context
+    const request = { filesDir: server.filesDir, jobId: job.id, site: this.#site.name, schema, workers, signal: job.signal }
     this.#media = await this.#withPart(repository, part, (tar) => restoreMedia({ ...request, tar }))
     const { added, replaced, same } = this.#media
     job.item('media', { detail: `${added} added, ${replaced} replaced, ${same} were the same` })
@@ -152,7 +153,8 @@ class RestoreRun {
     const { plan, database } = this.#stored
     job.phase('Writing configuration files', part.storedBytes, 'bytes')
     this.#wroteFiles = true
-    const request = { folders, site, parts: configParts(plan.parts), jobId: job.id, signal: job.signal }
+    const { workers } = this.#context
+    const request = { folders, site, parts: configParts(plan.parts), jobId: job.id, workers, signal: job.signal }
     const schema = database ? plan.schema : null
     this.#config = await this.#withPart(repository, part, (tar) => restoreConfig({ ...request, schema, tar }))
     const { added, replaced, same, notes } = this.#config

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import type { Workers } from '#engine/foundation/workers.ts'
 import { SafeWriter } from '../files/safe-writer.ts'
 import { areaFolder } from '../files/undo-journal.ts'
 import { ConfigReader, type ConfigRequest } from './config-archive.ts'
@@ -8,6 +9,7 @@ import { folderLikeness, likenessFor } from './likeness.ts'
 
 export interface RestoreConfigRequest extends ConfigRequest {
   jobId: string
+  workers: Workers
   /** The schema that the same job replaces; null: none. */
   schema: string | null
   /** Of content that was dealt with. */
@@ -60,13 +62,13 @@ export async function restoreConfig(request: RestoreConfigRequest): Promise<Conf
 }
 
 async function openWriter(request: RestoreConfigRequest, part: ConfigPart): Promise<SafeWriter> {
-  const { folders, jobId, site, schema, signal, onBytes } = request
+  const { folders, jobId, site, schema, workers, signal, onBytes } = request
   const root = areaFolder(folders, part)
   const above = await stat(dirname(root))
   const isRoot = process.getuid?.() === 0
   const rootLike = { mode: 0o700, owner: isRoot ? { uid: above.uid, gid: above.gid } : null }
   return SafeWriter.open({
-    ...{ area: part, kind: 'config', root, filesDir: folders.filesDir, jobId, site, schema, signal },
+    ...{ area: part, kind: 'config', root, filesDir: folders.filesDir, jobId, site, schema, workers, signal },
     ...(part === 'security' ? { rootLike } : {}),
     ...(onBytes ? { onBytes } : {}),
   })

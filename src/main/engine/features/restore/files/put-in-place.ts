@@ -1,10 +1,12 @@
 import { chmod, chown, mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import type { Workers } from '#engine/foundation/workers.ts'
 import { type ArchiveKind, placeError } from './archive-error.ts'
 import { InFlight } from './in-flight.ts'
 import { keepFile, moveFile, partBeside } from './move-file.ts'
 import { standingAt } from './safe-path.ts'
 import { type Area, keptFolder, type UndoJournal, type UndoLine, undoPlaces } from './undo-journal.ts'
+import type { AddOutcome } from './write-tasks.ts'
 
 const MOVES_AT_ONCE = 12
 const KNOWN_FOLDERS = 50_000
@@ -28,6 +30,7 @@ export interface WriterRequest {
   site: string
   /** The schema that the same job replaces; null: none. */
   schema: string | null
+  workers: Workers
   signal: AbortSignal
   /** Of content that was dealt with. */
   onBytes?: (bytes: number) => void
@@ -73,9 +76,11 @@ export class Placement {
       ),
     ])
     for (const folder of folders) await this.#makeFolder(folder)
+    this.#request.signal.throwIfAborted()
+    await this.#add(files.filter(({ isReplacing }) => !isReplacing))
     const moves = new InFlight(MOVES_AT_ONCE, Number.POSITIVE_INFINITY)
     try {
-      for (const file of files) await moves.start(0, () => this.#put(file))
+      for (const file of files) if (file.isReplacing) await moves.start(0, () => this.#replace(file))
       await moves.drain()
     } finally {
       await moves.settle()
@@ -94,19 +99,27 @@ export class Placement {
     }
   }
 
-  async #put({ parts, path, staged, isReplacing }: StagedFile): Promise<void> {
-    this.#request.signal.throwIfAborted()
-    const { filesDir, jobId, area, kind } = this.#request
-    if (isReplacing) {
-      const kept = join(keptFolder(undoPlaces(filesDir, jobId), area), ...parts)
-      await this.#makeKeptFolder(dirname(kept))
-      this.replaced += 1
-      await keepFile(path, kept)
-    } else {
-      // the journal says that nothing was there
-      if ((await standingAt(path)) !== 'nothing') throw placeError(kind, path, 'appeared while the backup was restored.')
-      this.added += 1
+  async #add(files: readonly StagedFile[]): Promise<void> {
+    if (files.length === 0) return
+    this.added += files.length
+    const { workers, kind, jobId } = this.#request
+    const outcomes = await workers.run<AddOutcome[]>(
+      'restore.add',
+      files.map(({ path, staged }) => ({ path, staged })),
+    )
+    for (const [at, { path, staged }] of files.entries()) {
+      if (outcomes[at] === 'there') throw placeError(kind, path, 'appeared while the backup was restored.')
+      if (outcomes[at] === 'other-disk') await moveFile(staged, path, partBeside(path, jobId))
     }
+  }
+
+  async #replace({ parts, path, staged }: StagedFile): Promise<void> {
+    this.#request.signal.throwIfAborted()
+    const { filesDir, jobId, area } = this.#request
+    const kept = join(keptFolder(undoPlaces(filesDir, jobId), area), ...parts)
+    await this.#makeKeptFolder(dirname(kept))
+    this.replaced += 1
+    await keepFile(path, kept)
     await moveFile(staged, path, partBeside(path, jobId))
   }
 

@@ -1,21 +1,20 @@
 import type { FileHandle } from 'node:fs/promises'
 import { mkdir, open, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type TarEntry, wholeContent } from '#engine/foundation/content/read-tar.ts'
+import type { TarEntry } from '#engine/foundation/content/read-tar.ts'
 import { AppError } from '#shared/errors.ts'
 import { formatBytes } from '#shared/format.ts'
 import { placeError } from './archive-error.ts'
-import { compareContent, hasContent } from './compare.ts'
+import { compareContent } from './compare.ts'
 import { InFlight } from './in-flight.ts'
 import { makeDurable } from './make-durable.ts'
 import { type Likeness, makeFolder, type NewFolder, Placement, type StagedFile, type WriterRequest } from './put-in-place.ts'
-import { PlaceFinder, standingAt } from './safe-path.ts'
+import { PlaceFinder, type Standing, standingAt } from './safe-path.ts'
+import { SMALL_BYTES, SmallFiles } from './small-files.ts'
 import { type Area, openUndoJournal, readUndoJournal, removeUndo, type UndoJournal, undoPlaces } from './undo-journal.ts'
 
-/** Files up to this size are read whole and written side by side; larger ones pass through one at a time. */
-const SMALL_BYTES = 1024 * 1024
-const WRITES_AT_ONCE = 12
-const BYTES_AT_ONCE = 16 * 1024 * 1024
+/** Batches of small files that are with worker threads, or wait for one. */
+const BATCHES_AT_ONCE = 4
 /** Files that are made ready before they are put in place together, which takes one sync of the journal. */
 const BATCH_FILES = 256
 const BATCH_BYTES = 64 * 1024 * 1024
@@ -38,10 +37,9 @@ export class SafeWriter {
   readonly #journal: UndoJournal
   readonly #finder: PlaceFinder
   readonly #free: number
-  readonly #writes = new InFlight(WRITES_AT_ONCE, BYTES_AT_ONCE)
+  readonly #small: SmallFiles
+  readonly #writes = new InFlight(BATCHES_AT_ONCE, Number.POSITIVE_INFINITY)
   readonly #placement: Placement
-  /** What a new file lacks of its likeness, by likeness: most lack nothing, and asking again costs as much as writing. */
-  readonly #lacks = new Map<string, { mode: boolean; owner: boolean }>()
   /** Folders that are there, or will be before anything is put in them. */
   readonly #promised = new Map<string, 'old' | 'new'>()
   #lastFolder = ''
@@ -59,6 +57,7 @@ export class SafeWriter {
     this.#journal = journal
     this.#placement = new Placement(request, journal)
     this.#finder = new PlaceFinder(request.root, request.kind)
+    this.#small = new SmallFiles(request.workers)
     this.#free = free
   }
 
@@ -96,12 +95,9 @@ export class SafeWriter {
     if (parts.length > 1) await this.#needFolders(parts.slice(0, -1), folderLike)
     this.#begun.files += 1
     this.#begun.bytes += entry.size
-    if (entry.size <= SMALL_BYTES) {
-      const content = await wholeContent(entry)
-      await this.#writes.start(content.length, () => this.#takeSmall(parts, entry, content, like))
-    } else {
-      await this.#takeLarge(parts, entry, like)
-    }
+    this.#request.signal.throwIfAborted()
+    if (entry.size <= SMALL_BYTES) await this.#gatherSmall(parts, entry, like)
+    else await this.#takeLarge(parts, entry, like)
     await this.#flushWhenFull()
   }
 
@@ -141,86 +137,75 @@ export class SafeWriter {
     this.#lastFolder = key
   }
 
-  async #takeSmall(parts: string[], entry: TarEntry, content: Buffer, like: Likeness): Promise<void> {
-    const path = join(this.#request.root, ...parts)
-    const isReplacing = await this.#isThere(path, parts)
-    if (isReplacing && (await hasContent(path, content))) this.#same += 1
-    else await this.#stage(parts, path, entry, like, isReplacing, (file) => writeAll(file, content))
-    this.#count(content.length)
+  async #gatherSmall(parts: string[], entry: TarEntry, like: Likeness): Promise<void> {
+    if (!this.#small.hasRoom(entry.size)) await this.#sendSmall()
+    const places = { parts, path: join(this.#request.root, ...parts), staged: this.#nextStaged() }
+    await this.#small.add({ ...places, like, modified: timeOf(entry), mayBeThere: this.#mayBeThere(parts) }, entry)
+  }
+
+  async #sendSmall(): Promise<void> {
+    const batch = this.#small.take()
+    if (!batch) return
+    await this.#writes.start(batch.bytes, async () => {
+      for (const { file, outcome } of await batch.stage()) {
+        const { parts, path, staged, size, modified } = file
+        if (outcome === 'folder' || outcome === 'other') throw this.#placeTaken(path, outcome)
+        if (outcome === 'same') this.#same += 1
+        else {
+          this.#claim(size)
+          this.#batch.push({ parts, path, staged, isReplacing: outcome === 'replace', size, seconds: modified })
+        }
+      }
+      this.#count(batch.bytes)
+    })
   }
 
   async #takeLarge(parts: string[], entry: TarEntry, like: Likeness): Promise<void> {
     const path = join(this.#request.root, ...parts)
-    const isReplacing = await this.#isThere(path, parts)
-    const onBytes = (bytes: number) => this.#count(bytes)
-    const comparison = isReplacing ? await compareContent(path, entry, onBytes) : null
+    const standing = this.#mayBeThere(parts) ? await standingAt(path) : 'nothing'
+    if (standing === 'folder' || standing === 'other') throw this.#placeTaken(path, standing)
+    const isReplacing = standing === 'file'
+    const comparison = isReplacing ? await compareContent(path, entry, (bytes) => this.#count(bytes)) : null
     if (comparison?.isSame) {
       this.#same += 1
       return
     }
-    await this.#stage(parts, path, entry, like, isReplacing, async (file) => {
-      // what is equal at the beginning was read already; it is taken from the file itself
-      if (comparison && comparison.equalBytes > 0) await copyStart(path, file, comparison.equalBytes)
-      const chunks = comparison?.next ? [comparison.next] : []
-      for (;;) {
-        const chunk = chunks.pop() ?? (await entry.content.next()).value
-        if (!chunk) break
-        this.#request.signal.throwIfAborted()
-        await writeAll(file, chunk)
-        onBytes(chunk.length)
-      }
-    })
-  }
-
-  async #isThere(path: string, parts: string[]): Promise<boolean> {
-    // nothing is in a folder that this restore makes; what appears there meanwhile is found when the file is put
-    if (this.#promised.get(parts.slice(0, -1).join('/')) === 'new') return false
-    const standing = await standingAt(path)
-    if (standing === 'nothing' || standing === 'file') return standing === 'file'
-    throw placeError(
-      this.#request.kind,
-      path,
-      `is a ${standing === 'folder' ? 'folder' : 'link or device'}, but a file in the backup.`,
-    )
-  }
-
-  async #stage(
-    parts: string[],
-    path: string,
-    entry: TarEntry,
-    like: Likeness,
-    isReplacing: boolean,
-    write: (file: FileHandle) => Promise<void>,
-  ): Promise<void> {
-    this.#request.signal.throwIfAborted()
-    const { size } = entry
-    this.#claim(size)
-    // a file of the future would never look changed to whoever compares times
-    const modified = Math.min(Math.floor(entry.modified.getTime() / 1000), Math.floor(Date.now() / 1000))
-    this.#number += 1
-    const staged = join(stagedFolder(this.#request), String(this.#number))
+    this.#claim(entry.size)
+    const [staged, seconds] = [this.#nextStaged(), timeOf(entry)]
     const file = await open(staged, 'wx', like.mode)
     try {
-      await this.#makeLike(file, like)
-      await write(file)
-      await file.utimes(modified, modified)
+      if (like.owner) await file.chown(like.owner.uid, like.owner.gid)
+      await file.chmod(like.mode)
+      // what is equal at the beginning was read already; it is taken from the file itself
+      if (comparison && comparison.equalBytes > 0) await copyStart(path, file, comparison.equalBytes)
+      if (comparison?.next) await this.#write(file, comparison.next)
+      for await (const chunk of entry.content) await this.#write(file, chunk)
+      await file.utimes(seconds, seconds)
     } finally {
       await file.close()
     }
-    this.#batch.push({ parts, path, staged, isReplacing, size, seconds: modified })
+    this.#batch.push({ parts, path, staged, isReplacing, size: entry.size, seconds })
   }
 
-  async #makeLike(file: FileHandle, like: Likeness): Promise<void> {
-    const key = `${like.mode} ${like.owner?.uid} ${like.owner?.gid}`
-    let lacks = this.#lacks.get(key)
-    if (!lacks) {
-      const { mode, uid, gid } = await file.stat()
-      const isOwned = !like.owner || (like.owner.uid === uid && like.owner.gid === gid)
-      lacks = { mode: (mode & 0o7777) !== like.mode, owner: !isOwned }
-      this.#lacks.set(key, lacks)
-    }
-    if (lacks.owner && like.owner) await file.chown(like.owner.uid, like.owner.gid)
-    if (lacks.mode) await file.chmod(like.mode)
+  async #write(file: FileHandle, chunk: Buffer): Promise<void> {
+    this.#request.signal.throwIfAborted()
+    await writeAll(file, chunk)
+    this.#count(chunk.length)
+  }
+
+  /** Nothing is in a folder that this restore makes; what appears there meanwhile is found when the file is put. */
+  #mayBeThere(parts: string[]): boolean {
+    return this.#promised.get(parts.slice(0, -1).join('/')) !== 'new'
+  }
+
+  #placeTaken(path: string, standing: Standing): AppError {
+    const found = standing === 'folder' ? 'folder' : 'link or device'
+    return placeError(this.#request.kind, path, `is a ${found}, but a file in the backup.`)
+  }
+
+  #nextStaged(): string {
+    this.#number += 1
+    return join(stagedFolder(this.#request), String(this.#number))
   }
 
   /** @throws AppError `disk-full` before the disk is */
@@ -250,6 +235,7 @@ export class SafeWriter {
 
   /** Puts what is ready in place, while the next files are made ready. */
   async #flush(): Promise<void> {
+    await this.#sendSmall()
     await this.#writes.drain()
     await this.#putting
     const [batch, folders] = [this.#batch, this.#folders]
@@ -260,6 +246,11 @@ export class SafeWriter {
     // it is waited for later
     this.#putting.catch(() => {})
   }
+}
+
+/** Unix seconds. A file of the future would never look changed to whoever compares times. */
+function timeOf({ modified }: TarEntry): number {
+  return Math.floor(Math.min(modified.getTime(), Date.now()) / 1000)
 }
 
 function stagedFolder({ filesDir, jobId, area }: WriterRequest): string {

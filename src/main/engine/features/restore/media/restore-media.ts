@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Workers } from '#engine/foundation/workers.ts'
 import { AppError } from '#shared/errors.ts'
 import { type ArchiveLimits, checkedEntries } from '../files/checked-entries.ts'
 import { SafeWriter, type WriteCounts } from '../files/safe-writer.ts'
@@ -14,6 +15,7 @@ export interface RestoreMediaRequest {
   site: string
   /** The schema that the same job replaces; null: none. */
   schema: string | null
+  workers: Workers
   signal: AbortSignal
   limits?: ArchiveLimits
   /** The system whose names count; default: this one. */

@@ -10,6 +10,7 @@ import { restoreMedia } from '#engine/features/restore/media/restore-media.ts'
 import { surveyMedia } from '#engine/features/restore/media/survey-media.ts'
 import { TarWalk } from '#engine/foundation/content/tar-walk.ts'
 import { AppError } from '#shared/errors.ts'
+import { directWorkers } from '#test/support/direct-workers.ts'
 import { temporaryFolder } from '#test/support/home.ts'
 import { treeOf } from '#test/support/restore-site.ts'
 import { tarByHand } from '#test/support/tar-by-hand.ts'
@@ -84,7 +85,7 @@ describe('archives of any content', () => {
 
         const filesDir = join(root, 'restored')
         await mkdir(join(filesDir, 'archive'), { recursive: true })
-        const request = { filesDir, jobId: JOB, site: 'testsite', schema: null, signal }
+        const request = { filesDir, jobId: JOB, site: 'testsite', schema: null, workers: directWorkers, signal }
         const result = await restoreMedia({ ...request, tar: cutUp(ours, step) })
         expect(result.added).toBe(files.length)
         await run('diff', ['-r', source, join(filesDir, 'archive')])
@@ -140,6 +141,7 @@ describe('archives of any content', () => {
           jobId: JOB,
           site: 's',
           schema: null,
+          workers: directWorkers,
           signal,
         }).catch(refusal)
         expect(restored === null).toBe(survey === null)

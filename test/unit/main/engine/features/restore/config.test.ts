@@ -12,6 +12,7 @@ import { surveyConfig } from '#engine/features/restore/config/survey-config.ts'
 import { undoFiles } from '#engine/features/restore/files/undo-files.ts'
 import { measureUndo, type SiteFolders } from '#engine/features/restore/files/undo-journal.ts'
 import { gunzip } from '#engine/foundation/content/gunzip.ts'
+import { directWorkers } from '#test/support/direct-workers.ts'
 import { fixture, hasFixtures } from '#test/support/fixtures.ts'
 import { temporaryFolder } from '#test/support/home.ts'
 import { codeOf } from '#test/support/repository-contract.ts'
@@ -60,7 +61,16 @@ const BACKUP: HandEntry[] = [
 
 function request(folders: SiteFolders, entries: HandEntry[] | Buffer = BACKUP, parts: ConfigPart[] = ['config', 'security']) {
   const tar = Readable.from([Buffer.isBuffer(entries) ? entries : tarByHand(entries)]) as AsyncIterable<Buffer>
-  return { tar, folders, site: 'testsite', parts, signal: new AbortController().signal, jobId: JOB, schema: null }
+  return {
+    tar,
+    folders,
+    site: 'testsite',
+    parts,
+    signal: new AbortController().signal,
+    jobId: JOB,
+    schema: null,
+    workers: directWorkers,
+  }
 }
 
 const mode = async (...path: string[]) => ((await stat(join(...path))).mode & 0o777).toString(8)

@@ -7,6 +7,7 @@ import { undoFiles } from '#engine/features/restore/files/undo-files.ts'
 import { restoreMedia } from '#engine/features/restore/media/restore-media.ts'
 import { surveyMedia } from '#engine/features/restore/media/survey-media.ts'
 import { gunzip } from '#engine/foundation/content/gunzip.ts'
+import { directWorkers } from '#test/support/direct-workers.ts'
 import { temporaryFolder } from '#test/support/home.ts'
 import { codeOf } from '#test/support/repository-contract.ts'
 import { treeOf } from '#test/support/restore-site.ts'
@@ -263,7 +264,15 @@ describe('archives that must not be restored', () => {
     const source = () => Readable.from([bytes]) as AsyncIterable<Buffer>
     expect(await codeOf(surveyMedia(source(), filesDir, options))).toBe(code)
     expect(await standing(filesDir)).toBe(before)
-    const restoring = restoreMedia({ ...options, tar: source(), filesDir, jobId: JOB, site: 'testsite', schema: null })
+    const restoring = restoreMedia({
+      ...options,
+      tar: source(),
+      filesDir,
+      jobId: JOB,
+      site: 'testsite',
+      schema: null,
+      workers: directWorkers,
+    })
     expect(await codeOf(restoring)).toBe(code)
     await undoFiles(folders(filesDir), JOB)
     await rm(join(filesDir, 'backup-desk-undo'), { recursive: true, force: true })
@@ -296,7 +305,9 @@ describe('archives that must not be restored', () => {
     ]) as AsyncIterable<Buffer>
     const { signal } = new AbortController()
     const limits = { entries: 10, fileBytes: 2 ** 60, bytes: 2 ** 60 }
-    expect(await codeOf(restoreMedia({ tar, filesDir, jobId: JOB, site: 's', schema: null, signal, limits }))).toBe('disk-full')
+    expect(
+      await codeOf(restoreMedia({ tar, filesDir, jobId: JOB, site: 's', schema: null, workers: directWorkers, signal, limits })),
+    ).toBe('disk-full')
     expect(await readdir(join(filesDir, 'backup-desk-undo'))).toEqual([])
   })
 })
@@ -320,7 +331,15 @@ describe('archives that are odd and harmless', () => {
     ]
     const tar = Readable.from([tarByHand(entries)]) as AsyncIterable<Buffer>
     const { signal } = new AbortController()
-    const result = await restoreMedia({ tar, filesDir, jobId: JOB, site: 'testsite', schema: null, signal })
+    const result = await restoreMedia({
+      tar,
+      filesDir,
+      jobId: JOB,
+      site: 'testsite',
+      schema: null,
+      workers: directWorkers,
+      signal,
+    })
     expect(result.added).toBe(7)
     const archive = join(filesDir, 'archive')
     const mode = async (name: string) => ((await lstat(join(archive, name))).mode & 0o7777).toString(8)

@@ -22,6 +22,7 @@ import { undoFiles } from '#engine/features/restore/files/undo-files.ts'
 import { MEDIA_LIMITS } from '#engine/features/restore/media/limits.ts'
 import { type RestoreMediaRequest, restoreMedia } from '#engine/features/restore/media/restore-media.ts'
 import { surveyMedia } from '#engine/features/restore/media/survey-media.ts'
+import { directWorkers } from '#test/support/direct-workers.ts'
 import { temporaryFolder } from '#test/support/home.ts'
 import { treeOf } from '#test/support/restore-site.ts'
 import { HAND_TIME, type HandEntry, paxByHand, tarByHand } from '#test/support/tar-by-hand.ts'
@@ -49,6 +50,7 @@ function restore(filesDir: string, tar: Buffer, more: Partial<RestoreMediaReques
     jobId: JOB,
     site: 'testsite',
     schema: null,
+    workers: directWorkers,
     signal: new AbortController().signal,
     ...more,
   })
@@ -178,13 +180,14 @@ describe('restoring media', () => {
   it('does not write over a file that the site made meanwhile', async () => {
     const filesDir = await filesFolder()
     const archive = join(filesDir, 'archive')
-    const tar = tarByHand([{ name: './2026/11/new', content: 'then' }])
+    const others = Array.from({ length: 100 }, (_, at) => ({ name: `./2026/11/other-${at}`, content: 'x' }))
+    const tar = tarByHand([{ name: './2026/11/new', content: 'then' }, ...others])
     async function* source() {
-      // before the end of the archive nothing is put in place
-      yield tar.subarray(0, 1024)
+      // a batch is made ready, but before the end of the archive nothing is put in place
+      yield tar.subarray(0, 90 * 1024)
       await sleep(100)
       await writeFile(join(archive, '2026/11/new'), 'of the site')
-      yield tar.subarray(1024)
+      yield tar.subarray(90 * 1024)
     }
     await expect(restore(filesDir, tar, { tar: source() })).rejects.toMatchObject({ code: 'media-place' })
     await undoAll(filesDir)
@@ -212,7 +215,7 @@ describe('restoring media', () => {
     const filesDir = await filesFolder()
     const before = await treeOf(join(filesDir, 'archive'))
     const abort = new AbortController()
-    const entries = Array.from({ length: 500 }, (_, at) => ({ name: `./n${at}`, content: `${at}` }))
+    const entries = Array.from({ length: 1200 }, (_, at) => ({ name: `./n${at}`, content: `${at}` }))
     const tar = tarByHand(entries)
     async function* source() {
       yield tar.subarray(0, tar.length - 20 * 1024)
