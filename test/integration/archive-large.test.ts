@@ -30,12 +30,12 @@ async function watched<T>(what: string, work: () => Promise<T>): Promise<{ resul
   const before = process.memoryUsage.rss()
   let highest = before
   const delay = monitorEventLoopDelay({ resolution: 2 })
-  // how much this process computed between two turns of the timer: wall time alone would blame the neighbours
+  // how much this thread computed between two turns of the timer: wall time alone would blame the neighbours
   let longest = 0
-  let last = process.cpuUsage()
+  let last = process.threadCpuUsage()
   const sampler = setInterval(() => {
-    const used = process.cpuUsage(last)
-    last = process.cpuUsage()
+    const used = process.threadCpuUsage(last)
+    last = process.threadCpuUsage()
     longest = Math.max(longest, used.user / 1000)
     highest = Math.max(highest, process.memoryUsage.rss())
   }, 5)
