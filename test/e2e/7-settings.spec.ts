@@ -234,6 +234,7 @@ test('after a restart the store is locked until the passphrase is given', async 
   // the demo's database ended with the app: its pages say so, and start it
   await goToSite(window, 'demo', 'Overview')
   await expect(window.getByRole('note')).toContainText('The demo site is stopped.')
+  await expect(window.getByRole('alert')).toHaveCount(0)
   await statePictures(desk, 'site-overview-demo-stopped')
   await window.getByRole('button', { name: 'Start the demo site' }).click()
   await expect(window.getByText('The demo site is stopped.')).toBeHidden()

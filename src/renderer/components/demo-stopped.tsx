@@ -1,14 +1,13 @@
 import { Button } from '@mantine/core'
-import { runDemo, useDemoJob } from '../lib/demo.ts'
-import { useDemoState } from '../queries.ts'
+import { runDemo, useDemoJob, useIsStoppedDemo } from '../lib/demo.ts'
 import classes from './states.module.css'
 import { Notice } from './states.tsx'
 
 /** On the pages of the demo while its database is stopped, where anything new would fail to connect. */
 export function DemoStopped({ site }: { site: string }) {
-  const demo = useDemoState().data
   const { job } = useDemoJob()
-  if (demo?.site !== site || demo.state !== 'stopped') return null
+  const isStopped = useIsStoppedDemo(site)
+  if (!isStopped) return null
   return (
     <Notice tone="info" title="The demo site is stopped.">
       Its backups can be read and verified; backing up and restoring need its database.

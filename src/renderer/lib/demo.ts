@@ -3,7 +3,7 @@ import type { ProcedureName } from '#shared/contract/index.ts'
 import type { AppError } from '#shared/errors.ts'
 import type { Job } from '#shared/model/job.ts'
 import { call, desk, readError } from '../bridge.ts'
-import { callUnlocking, queryClient } from '../queries.ts'
+import { callUnlocking, queryClient, useDemoState } from '../queries.ts'
 import { jobEnd, useActiveJobs } from '../stores/jobs.ts'
 import { navigate, useUi } from '../stores/ui.ts'
 
@@ -67,4 +67,10 @@ export function useDemoJob(): { job: Job | null; error: DemoState['error'] } {
   const error = useDemo((state) => state.error)
   const job = useActiveJobs().find(({ kind }) => kind.startsWith('demo-')) ?? null
   return { job, error }
+}
+
+/** True for the demo site while its database is stopped: whatever asks it would only fail to connect. */
+export function useIsStoppedDemo(site: string): boolean {
+  const demo = useDemoState().data
+  return demo?.site === site && demo.state === 'stopped'
 }

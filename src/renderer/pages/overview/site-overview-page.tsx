@@ -10,6 +10,7 @@ import { glyphOf, StateGlyph } from '../../components/state-glyph.tsx'
 import { Empty, ErrorBox, SkeletonRows } from '../../components/states.tsx'
 import { Page, Section, SiteTitle } from '../../layout/page.tsx'
 import { backUp } from '../../lib/back-up.ts'
+import { useIsStoppedDemo } from '../../lib/demo.ts'
 import { PROTECTION_WORD } from '../../lib/protection.ts'
 import { useSiteStatus } from '../../lib/site-statuses.ts'
 import { checkNow, useOverview, useSites } from '../../queries.ts'
@@ -28,6 +29,7 @@ export function SiteOverviewPage({ site }: { site: string }) {
   const overview = useOverview()
   const problems = useSites().data?.problems ?? []
   const status = useSiteStatus(site)
+  const isStopped = useIsStoppedDemo(site)
   return (
     <Page
       title={<SiteTitle site={site} page="Overview" />}
@@ -61,7 +63,7 @@ export function SiteOverviewPage({ site }: { site: string }) {
             </Empty>
           )}
           {status && <RecentBackups site={site} />}
-          {status && <KeptStates site={site} />}
+          {status && !isStopped && <KeptStates site={site} />}
           {status && <RecentJobs site={site} />}
         </Scroll>
         {status && <SiteFacts status={status} />}
