@@ -38,7 +38,8 @@ export function siteStatus(
   drill: DrillRecord | null = null,
 ): SiteStatus {
   const { site, isDemo } = view
-  const whole = list.backups.filter(isWhole)
+  // a safety backup is of the moment before a restore, without media: what a restore did away with protects nothing
+  const whole = list.backups.filter((backup) => backup.kind !== 'safety' && isWhole(backup))
   const good = whole.filter(({ proof }) => proof?.verdict !== 'failed')
   const newest = good[0] ?? null
   return {

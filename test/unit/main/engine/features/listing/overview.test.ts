@@ -129,6 +129,12 @@ describe('siteStatus', () => {
   })
   const badDrill: Proof = { ...proof(2, 'failed'), drill: drill('failed', '3 files are not in the archive') }
 
+  it('does not take a safety backup for one of the nights', () => {
+    const safety = backup('vault', 1, { name: 'shop-safety-20261123084200', slot: null, kind: 'safety' })
+    expect(status([safety])).toMatchObject({ protection: 'unprotected', newest: null, sizes: [] })
+    expect(status([safety, ...fresh])).toMatchObject({ protection: 'protected', newest: { name: 'shop-1' } })
+  })
+
   it('is unprotected when the newest backup failed its drill or its verification, and says why', () => {
     const older = [backup('vault', 25, { name: 'shop-7' }), backup('server', 25, { name: 'shop-7' })]
     const drilled = status([backup('vault', 6, { proof: badDrill }), ...older])
