@@ -152,7 +152,7 @@ describe('sites', () => {
 describe('preferences', () => {
   it('has defaults, merges changes, keeps a corrupt file', async () => {
     const preferences = openPreferences(home.settingsFile, locks)
-    expect(await preferences.get()).toEqual({ version: 1, theme: 'system' })
+    expect(await preferences.get()).toEqual({ version: 1, theme: 'system', stayInTray: false, startAtLogin: false })
     await preferences.update({ theme: 'dark' })
     expect(await openPreferences(home.settingsFile, locks).get()).toMatchObject({ theme: 'dark' })
     await writeFile(home.settingsFile, 'not json')
