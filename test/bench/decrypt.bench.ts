@@ -22,7 +22,8 @@ async function decryptBeside(
   start: (folder: string) => Promise<CryptProcess>,
   { folder, isQuick, say }: BenchOptions,
 ): Promise<Measured> {
-  const bytes = isQuick ? 40_000_000 : 200_000_000
+  // large enough that the key, some 0.3 s that openssl is not asked for, does not count
+  const bytes = isQuick ? 40_000_000 : 600_000_000
   const path = join(folder, 'large.bin.enc')
   const out = join(folder, 'out')
   const bare = join(folder, 'bare.bin')
