@@ -27,6 +27,17 @@ export function formatCount(count: number): string {
   return count.toLocaleString('en-US')
 }
 
+/**
+ * The first of many names: `a, b, c and 7 more`.
+ * @param shown how many are named
+ * @param count how many there are, when `names` has not all of them
+ */
+export function formatSome(names: readonly string[], shown: number, count: number = names.length): string {
+  const named = names.slice(0, shown)
+  const rest = count - named.length
+  return named.join(', ') + (rest > 0 ? ` and ${formatCount(rest)} more` : '')
+}
+
 /** An age or a span in two units at most: `6 h 40 m`, `2 d 6 h`, `45 s`. */
 export function formatDuration(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds))

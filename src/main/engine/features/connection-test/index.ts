@@ -6,7 +6,7 @@ import { connectPostgres, quoteIdentifier } from '#engine/foundation/connections
 import type { EngineContext } from '#engine/foundation/context.ts'
 import type { ConnectionCheck } from '#shared/contract/sites.ts'
 import { AppError, toAppError } from '#shared/errors.ts'
-import { formatBytes, formatDuration, formatPlural } from '#shared/format.ts'
+import { formatBytes, formatDuration, formatPlural, formatSome } from '#shared/format.ts'
 import { type SiteInput, siteInputSchema } from '#shared/model/site.ts'
 
 /** A finding, or a problem with what to do about it. */
@@ -100,10 +100,9 @@ async function testDatabase(
     )
     const rights = rows[0]
     if (rights && rights.unreadable.length > 0) {
-      const named = rights.unreadable.slice(0, 3).join(', ')
       return {
         outcome: 'failed',
-        finding: `Permission denied for ${named}${rights.unreadable.length > 3 ? ` and ${rights.unreadable.length - 3} more` : ''}`,
+        finding: `Permission denied for ${formatSome(rights.unreadable, 3)}`,
         advice: `Backups will fail. As the owner: GRANT SELECT ON ALL TABLES IN SCHEMA ${quoteIdentifier(schema)} TO this user; the same for sequences.`,
       }
     }

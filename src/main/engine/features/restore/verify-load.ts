@@ -3,9 +3,8 @@ import { quoteIdentifier } from '#engine/foundation/connections/postgres.ts'
 import { AppError } from '#shared/errors.ts'
 import { formatCount, formatPlural } from '#shared/format.ts'
 import type { PlanCheck } from '#shared/model/plan.ts'
+import { some } from './plan/check.ts'
 import type { ExpectedContent } from './plan/stored-plan.ts'
-
-const SHOWN = 5
 
 /**
  * Looks at a schema that was just loaded, in the session that loaded it, before anybody else sees it: each table has the
@@ -118,9 +117,4 @@ function sumOf(counts: Iterable<number>): number {
   let sum = 0
   for (const count of counts) sum += count
   return sum
-}
-
-function some(names: readonly string[]): string {
-  const rest = names.length - SHOWN
-  return names.slice(0, SHOWN).join(', ') + (rest > 0 ? ` and ${formatCount(rest)} more` : '')
 }

@@ -3,6 +3,7 @@ import { callsOf } from './calls.ts'
 import { checkReferences, checkSequences } from './create.ts'
 import { Cursor, outerTokens, refused } from './cursor.ts'
 import { factsOf, type StatementFacts } from './facts.ts'
+import { NAMED_KINDS } from './kinds.ts'
 import { dropOfPart } from './left-out.ts'
 
 /** What a dump does to a table after making it: the first words of each action. */
@@ -40,28 +41,12 @@ const COLUMN_ACTIONS: string[][] = [
   ['add', 'generated'],
 ]
 
-/** Kinds of which a dump sets the owner. */
-const OWNED_KINDS: string[][] = [
-  ['aggregate'],
-  ['collation'],
-  ['domain'],
-  ['function'],
-  ['materialized', 'view'],
-  ['procedure'],
-  ['sequence'],
-  ['statistics'],
-  ['text', 'search', 'configuration'],
-  ['text', 'search', 'dictionary'],
-  ['type'],
-  ['view'],
-]
-
 /** `ALTER …`. @throws AppError `statement-refused`, `other-schema` */
 export function checkAlter(cursor: Cursor): StatementFacts {
   if (cursor.words('schema')) return alterSchema(cursor)
   if (cursor.words('table')) return alterTable(cursor)
   if (cursor.words('index')) return alterIndex(cursor)
-  for (const kind of OWNED_KINDS) if (cursor.words(...kind)) return alterOwned(cursor, kind.join(' '))
+  for (const kind of NAMED_KINDS) if (cursor.words(...kind)) return alterOwned(cursor, kind.join(' '))
   const words = cursor.tokens.slice(1, 3).filter((token) => token.kind === 'word')
   throw refused(`ALTER ${words.map((token) => token.value.toUpperCase().slice(0, 30)).join(' ')} is not allowed`)
 }

@@ -1,28 +1,11 @@
 import { isWord } from '../script/sql-tokens.ts'
 import { type Cursor, findOuterWord, refused } from './cursor.ts'
 import { factsOf, type StatementFacts } from './facts.ts'
+import { NAMED_KINDS } from './kinds.ts'
 
 /*
  * What pg_dump writes and a restore does without: nothing of it is run.
  */
-
-/** Kinds that `pg_dump --clean` drops, with the name right after the kind. */
-const DROPPED_KINDS: string[][] = [
-  ['aggregate'],
-  ['collation'],
-  ['domain'],
-  ['function'],
-  ['index'],
-  ['materialized', 'view'],
-  ['procedure'],
-  ['sequence'],
-  ['statistics'],
-  ['table'],
-  ['text', 'search', 'configuration'],
-  ['text', 'search', 'dictionary'],
-  ['type'],
-  ['view'],
-]
 
 /** `DROP …` of `pg_dump --clean`: the old schema is kept under another name, so that there is nothing to drop. */
 export function checkDrop(cursor: Cursor): StatementFacts {
@@ -33,7 +16,7 @@ export function checkDrop(cursor: Cursor): StatementFacts {
     return dropped('SCHEMA')
   }
   const onTable = cursor.oneOf('trigger', 'policy')
-  const kind = onTable ? null : DROPPED_KINDS.find((words) => cursor.words(...words))
+  const kind = onTable ? null : NAMED_KINDS.find((words) => cursor.words(...words))
   if (!onTable && !kind) throw refused(`DROP ${(cursor.peek()?.value ?? '').toUpperCase().slice(0, 30)} is not allowed`)
   cursor.words('if', 'exists')
   if (onTable && (cursor.name() === null || !cursor.words('on'))) throw refused('DROP of this form')

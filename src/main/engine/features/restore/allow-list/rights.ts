@@ -1,24 +1,9 @@
 import { isWord } from '../script/sql-tokens.ts'
 import { type Cursor, findOuterWord, refused } from './cursor.ts'
 import { factsOf, type StatementFacts } from './facts.ts'
+import { NAMED_KINDS } from './kinds.ts'
 
 const GRANTED_KINDS = ['table', 'sequence', 'function', 'procedure', 'routine', 'type', 'domain']
-const COMMENTED_KINDS: string[][] = [
-  ['aggregate'],
-  ['collation'],
-  ['domain'],
-  ['function'],
-  ['index'],
-  ['materialized', 'view'],
-  ['procedure'],
-  ['sequence'],
-  ['statistics'],
-  ['table'],
-  ['text', 'search', 'configuration'],
-  ['text', 'search', 'dictionary'],
-  ['type'],
-  ['view'],
-]
 
 /** `GRANT … ON … TO …`, `REVOKE … ON … FROM …`. Granting a role to a role is refused. */
 export function checkGrant(cursor: Cursor, verb: 'GRANT' | 'REVOKE'): StatementFacts {
@@ -93,7 +78,7 @@ export function checkComment(cursor: Cursor): StatementFacts {
     // "domain" is a keyword here only when a name follows
     if (isWord(cursor.peek(), 'domain') && cursor.peek(1)?.value !== '.') cursor.at += 1
     cursor.ownName()
-  } else if (COMMENTED_KINDS.some((kind) => cursor.words(...kind))) {
+  } else if (NAMED_KINDS.some((kind) => cursor.words(...kind))) {
     cursor.ownName()
     cursor.parentheses()
   } else throw refused(`COMMENT ON ${(cursor.peek()?.value ?? '').toUpperCase().slice(0, 30)} is not allowed`)

@@ -1,21 +1,10 @@
-import { formatBytes, formatCount, formatDuration, formatPlural } from '#shared/format.ts'
+import { formatBytes, formatDuration, formatPlural } from '#shared/format.ts'
 import type { PlanCheck } from '#shared/model/plan.ts'
 import type { LiveDatabase, NeededFindings } from '../live.ts'
 import type { MediaSurvey } from '../media/survey-media.ts'
 import type { DumpSurvey } from '../survey-dump.ts'
+import { check, some } from './check.ts'
 import type { DatabaseSpace } from './database-space.ts'
-
-const SHOWN = 5
-
-function check(name: string, outcome: PlanCheck['outcome'], finding: string): PlanCheck {
-  return { name, outcome, finding }
-}
-
-/** "a, b, c and 7 more". */
-function some(names: readonly string[]): string {
-  const rest = names.length - SHOWN
-  return names.slice(0, SHOWN).join(', ') + (rest > 0 ? ` and ${formatCount(rest)} more` : '')
-}
 
 /** @param made the schema that the dump should make; it becomes `written` */
 export function schemaNameCheck(survey: DumpSurvey, made: string, written: string): PlanCheck {

@@ -1,6 +1,7 @@
 import type pg from 'pg'
 import { connectPostgres, type PostgresConnection, quoteIdentifier } from '#engine/foundation/connections/postgres.ts'
 import { AppError, cancelledError, isCancelled, toAppError } from '#shared/errors.ts'
+import { formatSome } from '#shared/format.ts'
 import { type Backend, beginLoading, endBackend } from '../backend.ts'
 import { commitUnknown, wasCommitted } from '../commit-outcome.ts'
 import { lockLiveTables, withLockWait } from '../live-lock.ts'
@@ -145,15 +146,10 @@ async function lockAll(client: pg.Client, schemaOid: number): Promise<void> {
 }
 
 function inUse(schema: string, dependents: string[]): AppError {
-  const more = dependents.length > 3 ? ` and ${dependents.length - 3} more` : ''
-  return new AppError(
-    'schema-in-use',
-    `Outside of ${schema}, something depends on it: ${dependents.slice(0, 3).join(', ')}${more}.`,
-    {
-      hint: 'Change or remove that first, then make the plan again.',
-      details: { dependents },
-    },
-  )
+  return new AppError('schema-in-use', `Outside of ${schema}, something depends on it: ${formatSome(dependents, 3)}.`, {
+    hint: 'Change or remove that first, then make the plan again.',
+    details: { dependents },
+  })
 }
 
 function asChangeError(error: unknown, signal: AbortSignal): AppError {

@@ -2,18 +2,8 @@ import { formatBytes, formatCount, formatDuration, formatMoment, formatPlural } 
 import type { KeptState, PlanCheck } from '#shared/model/plan.ts'
 import type { KeptFiles } from '../files/undo-journal.ts'
 import type { LiveDatabase } from '../live.ts'
+import { check, some } from '../plan/check.ts'
 import type { UndoFolder } from './undo-folders.ts'
-
-const SHOWN = 5
-
-function check(name: string, outcome: PlanCheck['outcome'], finding: string): PlanCheck {
-  return { name, outcome, finding }
-}
-
-function some(names: readonly string[]): string {
-  const rest = names.length - SHOWN
-  return names.slice(0, SHOWN).join(', ') + (rest > 0 ? ` and ${formatCount(rest)} more` : '')
-}
 
 export function keptThereCheck({ schema, bytes, keptAt }: KeptState): PlanCheck {
   return check(

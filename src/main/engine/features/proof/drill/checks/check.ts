@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import { isCancelled } from '#shared/errors.ts'
-import { formatCount } from '#shared/format.ts'
+import { formatSome } from '#shared/format.ts'
 import type { DrillCheck } from '#shared/model/drill.ts'
 
 /** The restored copy, as the checks see it. */
@@ -57,11 +57,7 @@ function isRefusal(error: unknown): error is Error {
   return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && !/^(?:08|53|58|57P)/.test(code)
 }
 
-const SHOWN = 3
-
 /** "a, b, c and 7 more". */
-export function some(names: readonly string[], count: number = names.length): string {
-  const shown = names.slice(0, SHOWN)
-  const rest = count - shown.length
-  return shown.join(', ') + (rest > 0 ? ` and ${formatCount(rest)} more` : '')
+export function some(names: readonly string[], count?: number): string {
+  return formatSome(names, 3, count)
 }
