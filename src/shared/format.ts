@@ -154,3 +154,11 @@ export function formatAmount(done: number, total: number | null, unit: 'bytes' |
   const [totalAmount, totalUnit] = formatBytes(whole).split(' ')
   return doneUnit === totalUnit ? `${doneAmount} of ${totalAmount} ${totalUnit}` : `${formatBytes(done)} of ${formatBytes(whole)}`
 }
+
+/**
+ * What the confirmation window calls a plan: `Plan 7F3A-19C2, valid once`.
+ * @param id eight hexadecimal digits or more: a UUID, a SHA-256
+ */
+export function formatPlanLabel(id: string): string {
+  return `Plan ${id.slice(0, 4).toUpperCase()}-${id.slice(4, 8).toUpperCase()}, valid once`
+}

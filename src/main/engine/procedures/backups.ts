@@ -7,7 +7,7 @@ import { serverBackupFolder } from '#engine/foundation/repository/open.ts'
 import type { Handlers } from '#engine/router.ts'
 import type { backups as area } from '#shared/contract/backups.ts'
 import { AppError } from '#shared/errors.ts'
-import { formatBytes, formatMomentLong, formatPlural } from '#shared/format.ts'
+import { formatBytes, formatMomentLong, formatPlanLabel, formatPlural } from '#shared/format.ts'
 import { keptKindOf } from '#shared/rotation.ts'
 
 export function backupsProcedures(context: EngineContext): Handlers<typeof area> {
@@ -54,7 +54,7 @@ async function confirmServerBackup(context: EngineContext, name: string): Promis
     ],
     typedName: name,
     action: `Back up ${name}`,
-    planLabel: `Plan ${id.slice(0, 4).toUpperCase()}-${id.slice(4, 8).toUpperCase()}, valid once`,
+    planLabel: formatPlanLabel(id),
   })
   if (!confirmed) {
     throw new AppError('not-confirmed', 'Not confirmed. Nothing was changed.', {
@@ -93,6 +93,6 @@ async function confirmRemoval(context: EngineContext, { site: siteName, name, ti
     ],
     typedName: siteName,
     action: `Delete from ${siteName}`,
-    planLabel: `Plan ${id.slice(0, 4).toUpperCase()}-${id.slice(4, 8).toUpperCase()}, valid once`,
+    planLabel: formatPlanLabel(id),
   })
 }

@@ -1,4 +1,5 @@
-import { randomBytes, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
+import { formatPlanLabel } from '#shared/format.ts'
 import type { Confirmation } from '#shared/model/plan.ts'
 import { SITE_NAME } from './content/site.ts'
 
@@ -8,9 +9,9 @@ export function confirmation(
   { folder, vault, size }: { folder: string; vault: string; size: string },
 ): Confirmation {
   const isReset = action === 'reset'
-  const label = randomBytes(4).toString('hex').toUpperCase()
+  const id = randomUUID()
   return {
-    id: randomUUID(),
+    id,
     title: isReset ? 'Reset the demo site' : 'Remove the demo site',
     question: isReset ? 'Put the demo site back to its first state?' : 'Remove the demo site from this computer?',
     text: isReset
@@ -24,6 +25,6 @@ export function confirmation(
     ],
     typedName: SITE_NAME,
     action: isReset ? 'Reset the demo site' : 'Remove the demo site',
-    planLabel: `Plan ${label.slice(0, 4)}-${label.slice(4)}, valid once`,
+    planLabel: formatPlanLabel(id),
   }
 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { connectPostgres, type PostgresConnection } from '#engine/foundation/connections/postgres.ts'
+import { connectPostgres, type PostgresConnection, schemaOid } from '#engine/foundation/connections/postgres.ts'
 import { AppError } from '#shared/errors.ts'
 import { type Backend, backendState, terminateBackend } from './backend.ts'
 
@@ -27,8 +27,7 @@ export async function wasCommitted(
       if (state === 'waits-for-us') await terminateBackend(client, backend)
       if (Date.now() - start > WAIT_MS) throw commitUnknown(backend)
     }
-    const { rows } = await client.query<{ oid: number }>('SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = $1', [schema])
-    return (rows[0]?.oid ?? null) !== liveOid
+    return (await schemaOid(client, schema)) !== liveOid
   } finally {
     await client.end()
   }

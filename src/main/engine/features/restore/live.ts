@@ -1,5 +1,5 @@
 import type pg from 'pg'
-import { connectPostgres, type PostgresConnection, quoteIdentifier } from '#engine/foundation/connections/postgres.ts'
+import { connectPostgres, type PostgresConnection, quoteIdentifier, schemaOid } from '#engine/foundation/connections/postgres.ts'
 
 /** What the plan has to know of the live database. */
 export interface LiveDatabase {
@@ -98,8 +98,7 @@ async function countRows(client: pg.Client, schema: string, table: string): Prom
 export async function readLiveOid(connection: PostgresConnection, schema: string, signal?: AbortSignal): Promise<number | null> {
   const client = await connectPostgres(connection, signal)
   try {
-    const { rows } = await client.query<{ oid: number }>('SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = $1', [schema])
-    return rows[0]?.oid ?? null
+    return await schemaOid(client, schema)
   } finally {
     await client.end()
   }

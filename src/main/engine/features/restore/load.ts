@@ -1,7 +1,7 @@
 import { pipeline } from 'node:stream/promises'
 import type pg from 'pg'
 import { from as copyFrom } from 'pg-copy-streams'
-import { connectPostgres, type PostgresConnection, quoteIdentifier } from '#engine/foundation/connections/postgres.ts'
+import { connectPostgres, type PostgresConnection, quoteIdentifier, schemaOid } from '#engine/foundation/connections/postgres.ts'
 import { AppError } from '#shared/errors.ts'
 import { DumpGate, type DumpTarget, type LeftOut } from './allow-list/dump-gate.ts'
 import type { StatementFacts } from './allow-list/facts.ts'
@@ -125,7 +125,7 @@ class Loader {
     this.#backend = backend
     this.#isSuperuser = isSuperuser
     this.#watch = watchConnection(client, connection, backend, silenceMs)
-    const liveOid = await this.#liveOid()
+    const liveOid = await schemaOid(this.#client, this.#request.schema)
     await this.#moveLiveAway()
     const outside = await watchOutside(client, schema, keepLiveAs)
     const onBytes = (bytes: number) => {
@@ -151,13 +151,6 @@ class Loader {
     await this.#request.beforeStatement?.(facts)
     if (item.kind === 'copy') await this.#copy(item, facts)
     else await this.#statement({ ...item, text }, facts)
-  }
-
-  async #liveOid(): Promise<number | null> {
-    const { rows } = await this.#client.query<{ oid: number }>('SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = $1', [
-      this.#request.schema,
-    ])
-    return rows[0]?.oid ?? null
   }
 
   /** Other sessions find the live schema under its name until COMMIT. */

@@ -7,7 +7,7 @@ import type { BackupIndex } from '#engine/foundation/repository/types.ts'
 import type { OutputOf } from '#shared/contract/define.ts'
 import type { schedule as area, NightEnd, NightlyState } from '#shared/contract/schedule.ts'
 import { AppError } from '#shared/errors.ts'
-import { formatMomentLong } from '#shared/format.ts'
+import { formatMomentLong, formatPlanLabel } from '#shared/format.ts'
 import type { RepositoryName } from '#shared/model/backup.ts'
 import type { Schedule, Site } from '#shared/model/site.ts'
 import { startNight } from './night.ts'
@@ -89,7 +89,7 @@ export async function isConfirmed(context: EngineContext, before: Site | null, a
     ],
     typedName: name,
     action: `Back up ${name} each night`,
-    planLabel: `Plan ${id.slice(0, 4).toUpperCase()}-${id.slice(4, 8).toUpperCase()}, valid once`,
+    planLabel: formatPlanLabel(id),
   })
 }
 

@@ -82,6 +82,12 @@ function connectError(error: unknown, to: PostgresConnection): AppError {
   })
 }
 
+/** The object that a schema's name stands for, in the session that asks; null: there is none. */
+export async function schemaOid(client: pg.ClientBase, schema: string): Promise<number | null> {
+  const { rows } = await client.query<{ oid: number }>('SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = $1', [schema])
+  return rows[0]?.oid ?? null
+}
+
 /** Quotes an SQL identifier. */
 export function quoteIdentifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`

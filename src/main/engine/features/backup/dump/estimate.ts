@@ -1,5 +1,5 @@
 import type pg from 'pg'
-import { connectPostgres, type PostgresConnection } from '#engine/foundation/connections/postgres.ts'
+import { connectPostgres, type PostgresConnection, schemaOid } from '#engine/foundation/connections/postgres.ts'
 import { readError, schemaUnknownError } from './errors.ts'
 import { qualified } from './node.ts'
 
@@ -78,9 +78,8 @@ async function withSchema<T>(
     await client.query(
       `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL lock_timeout = '30s'; SET LOCAL row_security = off`,
     )
-    const { rows } = await client.query<{ oid: number }>('SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = $1', [schema])
-    const oid = rows[0]?.oid
-    if (oid === undefined) throw schemaUnknownError(schema, connection.database)
+    const oid = await schemaOid(client, schema)
+    if (oid === null) throw schemaUnknownError(schema, connection.database)
     return await action(client, oid)
   } catch (error) {
     throw readError(error, `schema "${schema}"`, connection.user, signal)

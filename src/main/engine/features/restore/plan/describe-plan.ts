@@ -1,6 +1,5 @@
-import { formatBytes, formatCount, formatDuration, formatMoment, formatPlural } from '#shared/format.ts'
+import { formatBytes, formatCount, formatDuration, formatMoment, formatPlanLabel, formatPlural } from '#shared/format.ts'
 import type { Confirmation, PlanStep, RestorePlan } from '#shared/model/plan.ts'
-import { planLabel } from './plan-shelf.ts'
 
 type Facts = Omit<RestorePlan, 'id' | 'sha256' | 'steps' | 'wayBack'>
 
@@ -84,7 +83,7 @@ export function confirmationOf(plan: RestorePlan): Confirmation {
     ],
     typedName: site,
     action: `Restore ${site}`,
-    planLabel: planLabel(plan.sha256),
+    planLabel: formatPlanLabel(plan.sha256),
   }
 }
 

@@ -81,11 +81,6 @@ export function outdated(what: string): AppError {
   return new AppError('plan-outdated', `Since the plan was made, ${what}.`, { hint: 'Make the plan again.' })
 }
 
-/** What the confirmation window calls a plan: "Plan 7F3A-19C2, valid once". */
-export function planLabel(sha256: string): string {
-  return `Plan ${sha256.slice(0, 4).toUpperCase()}-${sha256.slice(4, 8).toUpperCase()}, valid once`
-}
-
 /** SHA-256 of facts, whatever the order of their keys. */
 export function hashOf(facts: unknown): string {
   return createHash('sha256')

@@ -1,5 +1,5 @@
 import type pg from 'pg'
-import { connectPostgres, type PostgresConnection, quoteIdentifier } from '#engine/foundation/connections/postgres.ts'
+import { connectPostgres, type PostgresConnection, quoteIdentifier, schemaOid } from '#engine/foundation/connections/postgres.ts'
 import { AppError, cancelledError, isCancelled, toAppError } from '#shared/errors.ts'
 import { formatSome } from '#shared/format.ts'
 import { type Backend, beginLoading, endBackend } from '../backend.ts'
@@ -38,15 +38,15 @@ export interface SwapRequest extends SchemaChange {
 export async function swapSchemas(request: SwapRequest): Promise<void> {
   const { schema, liveOid, kept, keepLiveAs } = request
   await inTransaction(request, { schema, oid: liveOid }, async (client, wait) => {
-    if ((await oidOf(client, schema)) !== liveOid) throw outdated('the live schema is another one')
-    if ((await oidOf(client, kept.name)) !== kept.oid) throw outdated(`the schema ${kept.name} is another one or gone`)
+    if ((await schemaOid(client, schema)) !== liveOid) throw outdated('the live schema is another one')
+    if ((await schemaOid(client, kept.name)) !== kept.oid) throw outdated(`the schema ${kept.name} is another one or gone`)
     await wait('Tables of the live site', async () => {
       // writers finish first: what they write belongs to the state that is set aside
       await lockLiveTables(client, schema)
       if (keepLiveAs !== null) await rename(client, schema, keepLiveAs)
       await rename(client, kept.name, schema)
     })
-    if ((await oidOf(client, schema)) !== kept.oid) throw new AppError('not-swapped', 'The schemas were not swapped.')
+    if ((await schemaOid(client, schema)) !== kept.oid) throw new AppError('not-swapped', 'The schemas were not swapped.')
   })
 }
 
@@ -61,7 +61,7 @@ export interface DropRequest extends SchemaChange {
 export async function dropSchema(request: DropRequest): Promise<void> {
   const { kept } = request
   await inTransaction(request, { schema: kept.name, oid: kept.oid }, async (client, wait) => {
-    if ((await oidOf(client, kept.name)) !== kept.oid) throw outdated(`the schema ${kept.name} is another one or gone`)
+    if ((await schemaOid(client, kept.name)) !== kept.oid) throw outdated(`the schema ${kept.name} is another one or gone`)
     await wait(`Tables of ${kept.name}`, async () => {
       // with all of them locked, nothing new can come to depend on them
       await lockAll(client, kept.oid)
@@ -123,11 +123,6 @@ async function commit(
     throw error
   }
   if (command !== 'COMMIT') throw new AppError('transaction-ended', 'The server rolled back instead of committing.')
-}
-
-async function oidOf(client: pg.Client, schema: string): Promise<number | null> {
-  const { rows } = await client.query<{ oid: number }>('SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = $1', [schema])
-  return rows[0]?.oid ?? null
 }
 
 async function rename(client: pg.Client, from: string, to: string): Promise<void> {

@@ -1,7 +1,7 @@
 import type { EngineContext } from '#engine/foundation/context.ts'
-import { formatBytes, formatDuration, formatMoment, formatPlural } from '#shared/format.ts'
+import { formatBytes, formatDuration, formatMoment, formatPlanLabel, formatPlural } from '#shared/format.ts'
 import type { Confirmation, WayBackPlan } from '#shared/model/plan.ts'
-import { PlanShelf, planLabel } from '../plan/plan-shelf.ts'
+import { PlanShelf } from '../plan/plan-shelf.ts'
 import type { KeptFacts } from './list-kept.ts'
 
 /** A plan to go back or to delete, and what must still be so when it is run. */
@@ -69,7 +69,7 @@ export function sizeOf({ bytes, files }: WayBackPlan['kept']): string {
 /** What the shell's confirmation window says of a plan. */
 export function wayBackConfirmation(plan: WayBackPlan): Confirmation {
   const { id, site, kept } = plan
-  const shared = { id, typedName: site, planLabel: planLabel(plan.sha256) }
+  const shared = { id, typedName: site, planLabel: formatPlanLabel(plan.sha256) }
   const what = kept.schema ?? `the files that were kept on ${formatMoment(kept.keptAt)} UTC`
   if (plan.kind === 'drop') {
     return {
