@@ -5,7 +5,7 @@
 
 export type RotationScheme = 'manual' | 'server'
 
-const DAY_MS = 86_400_000
+export const DAY_MS = 86_400_000
 /** Days from year 0 to 1970-01-01, as Erlang's calendar counts them. */
 const GREGORIAN_EPOCH_DAYS = 719_528
 const SLOT = /^(?:[1-7]|w[0-4])$/

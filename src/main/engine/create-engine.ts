@@ -17,6 +17,9 @@ import { createHandlers } from './procedures/index.ts'
 import { recoverInterruptedWork } from './recovery.ts'
 import { createRouter } from './router.ts'
 
+/** Desktops show some lines at most. */
+const NOTICE_LENGTH = 300
+
 export interface EngineOptions {
   homePath: string
   /** 'window' or 'zbd'. */
@@ -76,7 +79,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     workers,
     confirm: options.confirm,
     emit,
-    notify: (notice) => options.notify?.(notice),
+    notify: (notice) => options.notify?.({ ...notice, text: notice.text.slice(0, NOTICE_LENGTH) }),
     program,
     version,
   }

@@ -98,3 +98,13 @@ export type BackupKind = z.infer<typeof backupKindSchema>
 export type BackupEntry = z.infer<typeof backupEntrySchema>
 export type UnknownFile = z.infer<typeof unknownFileSchema>
 export type BackupList = z.infer<typeof backupListSchema>
+
+/** Bytes as stored; a missing part has none. */
+export function storedBytes({ parts }: { parts: readonly { size: number | null }[] }): number {
+  return parts.reduce((sum, { size }) => sum + (size ?? 0), 0)
+}
+
+/** Whether two timestamps are of one backup: they count to the second. */
+export function isSameMoment(a: string, b: string): boolean {
+  return Math.floor(Date.parse(a) / 1000) === Math.floor(Date.parse(b) / 1000)
+}

@@ -8,6 +8,7 @@ import type { Handlers } from '#engine/router.ts'
 import type { backups as area } from '#shared/contract/backups.ts'
 import { AppError } from '#shared/errors.ts'
 import { formatBytes, formatMomentLong, formatPlanLabel, formatPlural } from '#shared/format.ts'
+import { storedBytes } from '#shared/model/backup.ts'
 import { keptKindOf } from '#shared/rotation.ts'
 
 export function backupsProcedures(context: EngineContext): Handlers<typeof area> {
@@ -80,14 +81,13 @@ async function confirmRemoval(context: EngineContext, { site: siteName, name, ti
     )
   }
   const id = randomUUID()
-  const bytes = backup.parts.reduce((sum, { size }) => sum + (size ?? 0), 0)
   return context.confirm({
     id,
     title: 'Delete a backup',
     question: `Delete ${name} of ${siteName} from the vault?`,
     text: `The ${kind} backup of ${formatMomentLong(timestamp)} goes for good.`,
     facts: [
-      { label: 'Deleted', text: `${formatPlural(backup.parts.length, 'file')}, ${formatBytes(bytes)}.` },
+      { label: 'Deleted', text: `${formatPlural(backup.parts.length, 'file')}, ${formatBytes(storedBytes(backup))}.` },
       { label: 'Stays', text: 'The live site, the rotation’s backups and all copies elsewhere.' },
       { label: 'Way back', text: 'None.' },
     ],

@@ -1,5 +1,6 @@
 import { Button } from '@mantine/core'
 import { formatAge, formatBytes, formatMoment } from '#shared/format.ts'
+import { storedBytes } from '#shared/model/backup.ts'
 import { KindBadge } from '../../components/badge.tsx'
 import { JobStateIcon } from '../../components/job-state.tsx'
 import { ErrorBox, SkeletonRows } from '../../components/states.tsx'
@@ -42,7 +43,7 @@ export function RecentBackups({ site }: { site: string }) {
             </span>
             <span>{formatMoment(row.timestamp)}</span>
             <span className={classes.dim}>{formatAge(row.timestamp, now)}</span>
-            <span className={classes.right}>{formatBytes(row.parts.reduce((sum, part) => sum + (part.size ?? 0), 0))}</span>
+            <span className={classes.right}>{formatBytes(storedBytes(row))}</span>
           </li>
         ))}
       </ul>

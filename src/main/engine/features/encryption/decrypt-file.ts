@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { type FileHandle, open, rm, stat, statfs } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { GzipProblem, gunzip } from '#engine/foundation/content/gunzip.ts'
+import { writeAll } from '#engine/foundation/files/write-all.ts'
 import type { Workers } from '#engine/foundation/workers.ts'
 import { AppError, cancelledError, toAppError } from '#shared/errors.ts'
 import { formatBytes } from '#shared/format.ts'
@@ -177,13 +178,6 @@ async function writeContent(
     throw contentDamaged(file, error.clause)
   } finally {
     await reader.close()
-  }
-}
-
-async function writeAll(handle: FileHandle, chunk: Buffer): Promise<void> {
-  for (let at = 0; at < chunk.length; ) {
-    const { bytesWritten } = await handle.write(chunk, at, chunk.length - at)
-    at += bytesWritten
   }
 }
 

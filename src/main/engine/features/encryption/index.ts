@@ -1,4 +1,4 @@
-export { storedPasswords } from '#engine/foundation/settings/encryption-passwords.ts'
+export { storedBesideGiven, storedPasswords } from '#engine/foundation/settings/encryption-passwords.ts'
 export { type DecryptedFile, type DecryptFileOptions, decryptFile } from './decrypt-file.ts'
 export type { FileOutcome } from './decrypt-item.ts'
 export type { DecryptRequest, DecryptResult } from './decrypt-run.ts'

@@ -1,8 +1,7 @@
 import type { BackupEntry } from '#shared/model/backup.ts'
-import { keptKindOf, nextDateOf, type RotationScheme } from '#shared/rotation.ts'
+import { DAY_MS, keptKindOf, nextDateOf, type RotationScheme } from '#shared/rotation.ts'
 
 const WEEKDAYS = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday']
-const DAY_MS = 86_400_000
 
 /**
  * Why a backup is kept, and which night replaces it: the next one that the rotation of its repository gives the same

@@ -2,9 +2,9 @@ import type { Night } from '#shared/contract/backups.ts'
 import { formatDay } from '#shared/format.ts'
 import type { BackupEntry } from '#shared/model/backup.ts'
 import type { Job } from '#shared/model/job.ts'
+import { DAY_MS } from '#shared/rotation.ts'
 
 const NIGHTS = 35
-const DAY_MS = 86_400_000
 
 /** The last 35 UTC dates, oldest first, with what is left of each night: rotation keeps a week of days and some Sundays. */
 export function nightsOf(good: BackupEntry[], jobs: Job[], now: Date): Night[] {

@@ -1,7 +1,7 @@
 import type { EngineContext } from '#engine/foundation/context.ts'
 import type { SiteStatus } from '#shared/contract/backups.ts'
 import { isoSeconds } from '#shared/format.ts'
-import type { BackupEntry, BackupList, RepositoryName } from '#shared/model/backup.ts'
+import { type BackupEntry, type BackupList, type RepositoryName, storedBytes } from '#shared/model/backup.ts'
 import type { Job } from '#shared/model/job.ts'
 import type { SiteView } from '#shared/model/site.ts'
 import { listBackups } from './list.ts'
@@ -47,12 +47,12 @@ export function siteStatus(
     label: site.label ?? site.name,
     isDemo,
     ...judge({ whole, good, problems: list.problems, jobs, hasServer: site.server !== undefined, now }),
-    newest: newest && { name: newest.name, timestamp: newest.timestamp, bytes: bytesOf(newest) },
+    newest: newest && { name: newest.name, timestamp: newest.timestamp, bytes: storedBytes(newest) },
     nights: nightsOf(good, jobs, now),
     sizes: good
       .filter(({ kind }) => kind !== 'pinned')
       .reverse()
-      .map(bytesOf),
+      .map(storedBytes),
     copies: { vault: copyState('vault', list, good, now), server: copyState('server', list, good, now) },
     encryption: encryptionOf(good),
     proof: { level: newest?.proof?.level ?? -1, at: newest?.proof?.verifiedAt ?? null },
@@ -69,10 +69,6 @@ function isWhole({ parts }: BackupEntry): boolean {
 function describeDrill({ name, timestamp, report }: DrillRecord): SiteStatus['drill'] {
   const { outcome, startedAt, recoverySeconds } = report
   return { outcome, startedAt, recoverySeconds, name, timestamp }
-}
-
-function bytesOf(backup: BackupEntry): number {
-  return backup.parts.reduce((sum, { size }) => sum + (size ?? 0), 0)
 }
 
 /** `failing`: it can't be listed. `newest`: it has a copy of the newest night. */

@@ -1,6 +1,6 @@
 import type { SiteStatus } from '#shared/contract/backups.ts'
 import { formatBytes, formatDuration, formatMoment, formatPlural } from '#shared/format.ts'
-import type { BackupEntry, BackupList, RepositoryName } from '#shared/model/backup.ts'
+import { type BackupEntry, type BackupList, type RepositoryName, storedBytes } from '#shared/model/backup.ts'
 import type { Job } from '#shared/model/job.ts'
 import { whatFailed } from './merge-proofs.ts'
 
@@ -52,7 +52,7 @@ export function judge(facts: Facts): Pick<SiteStatus, 'protection' | 'reason'> {
     ...trouble,
   ]
   if (reasons.length > 0) return { protection: 'ageing', reason: reasons.join(' ') }
-  const size = formatBytes(newest.parts.reduce((sum, part) => sum + (part.size ?? 0), 0))
+  const size = formatBytes(storedBytes(newest))
   return {
     protection: 'protected',
     reason: `The newest backup is ${formatDuration(age * 3600)} old (${size}), verified, and there are copies in the vault and on the server.`,

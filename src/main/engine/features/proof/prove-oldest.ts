@@ -5,10 +5,10 @@ import type { JobContext } from '#engine/foundation/jobs/types.ts'
 import { openRepository } from '#engine/foundation/repository/open.ts'
 import { isCancelled, toAppError } from '#shared/errors.ts'
 import { formatDuration, formatPlural } from '#shared/format.ts'
-import type { BackupEntry, Proof, RepositoryName } from '#shared/model/backup.ts'
+import { type BackupEntry, type Proof, type RepositoryName, storedBytes } from '#shared/model/backup.ts'
 import type { Site } from '#shared/model/site.ts'
 import { type Candidate, chooseNext, estimateSeconds, type Took } from './choose-next.ts'
-import { bytesOf, lockedReason, proveBackup } from './prove.ts'
+import { lockedReason, proveBackup } from './prove.ts'
 
 /** A proof that takes so many times what it should, or what is given to all of them, has run astray. */
 const PATIENCE = 4
@@ -120,7 +120,7 @@ async function candidatesOf(context: EngineContext, site: Site, job: JobContext)
   return list.backups.flatMap((entry): Waiting[] => {
     const { repository, timestamp, proof } = entry
     if (repository === 'folder') return []
-    const bytes = bytesOf(entry)
+    const bytes = storedBytes(entry)
     return [
       {
         entry,

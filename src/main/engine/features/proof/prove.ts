@@ -3,7 +3,7 @@ import type { EngineContext } from '#engine/foundation/context.ts'
 import type { JobContext } from '#engine/foundation/jobs/types.ts'
 import type { Repository } from '#engine/foundation/repository/types.ts'
 import { formatBytes, formatDuration, formatMilliseconds } from '#shared/format.ts'
-import type { BackupEntry, LevelResult, PartProof, Proof } from '#shared/model/backup.ts'
+import { type BackupEntry, type LevelResult, type PartProof, type Proof, storedBytes } from '#shared/model/backup.ts'
 import type { DrillReport } from '#shared/model/drill.ts'
 import type { JobItem } from '#shared/model/job.ts'
 import { type Drilled, drillBackup, type EarlierDrill } from './drill/drill-backup.ts'
@@ -29,7 +29,7 @@ export interface ProveRequest {
  */
 export async function proveBackup(context: EngineContext, job: JobContext, request: ProveRequest): Promise<Proof> {
   const { entry, repository, level, site } = request
-  const total = bytesOf(entry)
+  const total = storedBytes(entry)
   job.phase(`Verifying ${entry.name}`, level === 0 ? null : total, 'bytes')
   const started = Date.now()
   const { proof, files } = await examine(context, job, request)
@@ -62,10 +62,6 @@ export function lockedReason(proof: Proof): string | null {
 export function verdictAt(proof: Proof, level: ProofLevel): Proof['verdict'] {
   if (level < 3 || proof.verdict !== 'verified') return proof.verdict
   return proof.level === 3 ? 'verified' : 'unknown'
-}
-
-export function bytesOf({ parts }: BackupEntry): number {
-  return parts.reduce((sum, { size }) => sum + (size ?? 0), 0)
 }
 
 async function examine(

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { storedPasswords } from '#engine/features/encryption/index.ts'
+import { storedBesideGiven, storedPasswords } from '#engine/features/encryption/index.ts'
 import { listBackups, listFolder } from '#engine/features/listing/index.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
 import type { JobContext, JobHandle } from '#engine/foundation/jobs/types.ts'
@@ -9,7 +9,7 @@ import { openRepository } from '#engine/foundation/repository/open.ts'
 import type { Repository } from '#engine/foundation/repository/types.ts'
 import { AppError } from '#shared/errors.ts'
 import { formatPlural } from '#shared/format.ts'
-import type { BackupEntry, BackupList, Proof } from '#shared/model/backup.ts'
+import { type BackupEntry, type BackupList, isSameMoment, type Proof } from '#shared/model/backup.ts'
 import type { DrillReport } from '#shared/model/drill.ts'
 import type { Site } from '#shared/model/site.ts'
 import { splitBackupName } from '#shared/rotation.ts'
@@ -197,15 +197,8 @@ function overall(verdicts: Proof['verdict'][]): Proof['verdict'] {
 /** Given passwords first; the stored ones only when something is encrypted. A locked store stops nothing that has a given password. */
 async function passwordsFor(entries: BackupEntry[], given: string[], stored: () => Promise<string[]>): Promise<string[]> {
   if (!entries.some(({ parts }) => parts.some(({ isEncrypted }) => isEncrypted))) return given
-  const more = await stored().catch((error: unknown) => {
-    if (given.length > 0 && error instanceof AppError && error.code === 'secrets-locked') return []
-    throw error
-  })
+  const more = await storedBesideGiven(given, stored())
   return [...new Set([...given, ...more])]
-}
-
-function isSameMoment(a: string, b: string): boolean {
-  return Math.floor(Date.parse(a) / 1000) === Math.floor(Date.parse(b) / 1000)
 }
 
 /** A backup that is not found because a repository can't be listed is not unknown: that trouble is told instead. */

@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto'
 import { formatClock, formatMoment, formatMomentLong } from '#shared/format.ts'
 import type { Schedule } from '#shared/model/site.ts'
-import { utcDate } from '#shared/rotation.ts'
+import { DAY_MS, utcDate } from '#shared/rotation.ts'
 
-const DAY_MS = 86_400_000
 const RETRY_MS = 3_600_000
 /** Sites start within this many seconds of each other, each always after the same delay. */
 const SPREAD_SECONDS = 300

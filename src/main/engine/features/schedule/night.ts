@@ -12,8 +12,6 @@ import { proveNight, wantsProofs } from './proofs.ts'
 import { nightlyBackups, type Standing, scheduleOf, standingOf } from './standing.ts'
 import { changeNight, readNight } from './store.ts'
 
-const NOTICE_LENGTH = 300
-
 export interface NightOptions {
   now: () => Date
   /** Somebody wants it now, and sees what comes of it: delays don't count, failures are not told to the desktop. */
@@ -177,7 +175,7 @@ async function outcomeOf(
 async function tellOnce(context: EngineContext, name: string, date: string, text: string): Promise<void> {
   if ((await readNight(context, name)).toldOn === date) return
   await changeNight(context, name, { toldOn: date })
-  context.notify({ site: name, title: `Nightly backup of ${name} failed`, text: text.slice(0, NOTICE_LENGTH) })
+  context.notify({ site: name, title: `Nightly backup of ${name} failed`, text })
 }
 
 function madeText({ name, repository, parts }: BackupResult): string {

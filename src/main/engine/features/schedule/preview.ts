@@ -1,8 +1,6 @@
 import type { ComingNight } from '#shared/contract/schedule.ts'
 import { isoSeconds } from '#shared/format.ts'
-import { type RotationScheme, slotFor, utcDate } from '#shared/rotation.ts'
-
-const DAY_MS = 86_400_000
+import { DAY_MS, type RotationScheme, slotFor, utcDate } from '#shared/rotation.ts'
 
 /** A backup that is in a repository now. */
 export interface PresentBackup {

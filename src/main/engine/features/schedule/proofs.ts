@@ -8,8 +8,6 @@ import { utcDate } from '#shared/rotation.ts'
 import { scheduleOf } from './standing.ts'
 import { changeNight, type NightRecord, readNight } from './store.ts'
 
-const NOTICE_LENGTH = 300
-
 /** Whether the proofs of tonight are still to come. */
 export function wantsProofs(site: Site, record: NightRecord, now: Date): boolean {
   return scheduleOf(site).proofMinutes > 0 && record.provenOn !== utcDate(now)
@@ -55,9 +53,6 @@ function tellFailed(context: EngineContext, site: string, failed: NightlyProofs[
   context.notify({
     site,
     title: `${formatPlural(failed.length, 'backup')} of ${site} failed the proof`,
-    text: `${first?.name} ${first?.repository === 'server' ? 'on the server' : 'in the vault'}: ${first?.reason}${more}`.slice(
-      0,
-      NOTICE_LENGTH,
-    ),
+    text: `${first?.name} ${first?.repository === 'server' ? 'on the server' : 'in the vault'}: ${first?.reason}${more}`,
   })
 }

@@ -31,6 +31,16 @@ export async function storedPasswords({ secrets }: Context, site: string): Promi
   return [...new Set([...passwords, ...older])]
 }
 
+/** Stored passwords, to be tried after given ones: a locked store stops nobody who gave one. */
+export async function storedBesideGiven(given: readonly string[], stored: Promise<string[]>): Promise<string[]> {
+  try {
+    return await stored
+  } catch (error) {
+    if (given.length > 0 && error instanceof AppError && error.code === 'secrets-locked') return []
+    throw error
+  }
+}
+
 /**
  * Keeps a password for older files. What the next backup is encrypted with stays as it is.
  * @throws AppError `too-many-passwords`, `secrets-locked`; nothing was changed then

@@ -2,6 +2,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { mkdir, open, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TarEntry } from '#engine/foundation/content/read-tar.ts'
+import { writeAll } from '#engine/foundation/files/write-all.ts'
 import { AppError } from '#shared/errors.ts'
 import { formatBytes } from '#shared/format.ts'
 import { placeError } from './archive-error.ts'
@@ -261,11 +262,6 @@ async function* writtenFiles(filesDir: string, jobId: string, of: Area, root: st
   for await (const line of readUndoJournal(filesDir, jobId)) {
     if ((line.type === 'add' || line.type === 'replace') && line.area === of) yield join(root, ...line.path)
   }
-}
-
-/** Unlike write(), it goes on until all is written. */
-async function writeAll(file: FileHandle, bytes: Buffer): Promise<void> {
-  for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at, bytes.length - at)).bytesWritten
 }
 
 async function copyStart(path: string, to: FileHandle, bytes: number): Promise<void> {

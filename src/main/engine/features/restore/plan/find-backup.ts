@@ -3,7 +3,7 @@ import type { EngineContext } from '#engine/foundation/context.ts'
 import { openRepository } from '#engine/foundation/repository/open.ts'
 import type { Repository } from '#engine/foundation/repository/types.ts'
 import { AppError } from '#shared/errors.ts'
-import type { BackupEntry, BackupPart, PartKind, RepositoryName } from '#shared/model/backup.ts'
+import { type BackupEntry, type BackupPart, isSameMoment, type PartKind, type RepositoryName } from '#shared/model/backup.ts'
 import type { Site } from '#shared/model/site.ts'
 
 export interface FoundBackup {
@@ -53,8 +53,4 @@ function whyFrom(from: RepositoryName, wanted: RepositoryName | undefined, place
 
 export function partOf(entry: BackupEntry, kind: PartKind): BackupPart | null {
   return entry.parts.find(({ part }) => part === kind) ?? null
-}
-
-function isSameMoment(a: string, b: string): boolean {
-  return Math.floor(Date.parse(a) / 1000) === Math.floor(Date.parse(b) / 1000)
 }

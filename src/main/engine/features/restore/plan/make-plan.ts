@@ -18,6 +18,7 @@ import { type FoundBackup, findBackup, partOf } from './find-backup.ts'
 import { keptName } from './kept-name.ts'
 import { hashOf, PLAN_LIFE_MS } from './plan-shelf.ts'
 import { BackupReader } from './read-backup.ts'
+import { editsSince, rowChanges } from './row-changes.ts'
 import { planSafety } from './safety.ts'
 import { restorePlans } from './stored-plan.ts'
 
@@ -109,7 +110,8 @@ class PlanMaker {
     this.#job.phase('Seeing whether a safety backup can be made')
     const safety = await planSafety(this.#context, this.#site, { isWanted, at: createdAt, signal })
     const ageSeconds = Math.max(0, Math.round((createdAt.getTime() - Date.parse(found.entry.timestamp)) / 1000))
-    this.#checks.push(safety.check, checks.ageCheck(ageSeconds, editsSince(live, database?.survey ?? null)))
+    const tables = live && database?.survey ? rowChanges(live.tables, database.survey.tables) : []
+    this.#checks.push(safety.check, checks.ageCheck(ageSeconds, editsSince(tables)))
     signal.throwIfAborted()
     const facts: Omit<RestorePlan, 'id' | 'sha256' | 'steps' | 'wayBack'> = {
       createdAt: createdAt.toISOString(),
@@ -125,7 +127,7 @@ class PlanMaker {
       safetyBackup: safety.name,
       config: config?.survey?.files ?? null,
       ageSeconds,
-      tables: tableRows(live, database?.survey ?? null),
+      tables,
       databaseBytes: database?.survey?.bytes ?? null,
       media: media?.survey ? withoutWrites(media.survey) : null,
       keptSchema: live && live.schemaOid !== null ? keptSchema : null,
@@ -261,23 +263,6 @@ class PlanMaker {
 
 export function configParts(parts: readonly RestorePart[]): ConfigPart[] {
   return parts.filter((part) => part === 'config' || part === 'security')
-}
-
-function tableRows(live: LiveDatabase | null, survey: DumpSurvey | null): RestorePlan['tables'] {
-  if (!live || !survey) return []
-  const names = [...new Set([...live.tables.keys(), ...survey.tables.keys()])].sort()
-  return names.map((table) => ({
-    table,
-    rowsNow: live.tables.get(table)?.rows ?? null,
-    rowsThen: survey.tables.get(table)?.rows ?? null,
-  }))
-}
-
-/** Every edit leaves a revision. */
-function editsSince(live: LiveDatabase | null, survey: DumpSurvey | null): number | null {
-  const now = live?.tables.get('backup_revision')?.rows
-  const then = survey?.tables.get('backup_revision')?.rows
-  return typeof now !== 'number' || then === undefined ? null : Math.max(0, now - then)
 }
 
 function withoutWrites({ bytesToWrite: _, ...media }: MediaSurvey): NonNullable<RestorePlan['media']> {

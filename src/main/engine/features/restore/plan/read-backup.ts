@@ -1,4 +1,4 @@
-import { storedPasswords } from '#engine/features/encryption/index.ts'
+import { storedBesideGiven, storedPasswords } from '#engine/features/encryption/index.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
 import type { JobContext } from '#engine/foundation/jobs/types.ts'
 import { AppError, isCancelled } from '#shared/errors.ts'
@@ -44,11 +44,7 @@ export class BackupReader {
   /** The stored passwords are asked for only when something is encrypted. @param site whose backup it is */
   async gatherPasswords(site: string, parts: readonly PartKind[]): Promise<void> {
     if (!parts.some((part) => partOf(this.#found.entry, part)?.isEncrypted)) return
-    const stored = await storedPasswords(this.#context, site).catch((error: unknown) => {
-      const isEnough = this.#passwords.length > 0 && error instanceof AppError && error.code === 'secrets-locked'
-      if (isEnough) return []
-      throw error
-    })
+    const stored = await storedBesideGiven(this.#passwords, storedPasswords(this.#context, site))
     this.#stored = new Set(stored)
     this.#passwords = [...new Set([...this.#passwords, ...stored])]
   }

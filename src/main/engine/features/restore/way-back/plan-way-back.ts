@@ -8,6 +8,7 @@ import { measureUndo } from '../files/undo-journal.ts'
 import { type LiveDatabase, readLive } from '../live.ts'
 import { keptName } from '../plan/kept-name.ts'
 import { hashOf, PLAN_LIFE_MS } from '../plan/plan-shelf.ts'
+import { editsSince, rowChanges } from '../plan/row-changes.ts'
 import { findKept, type KeptFacts } from './list-kept.ts'
 import { readOutsideDependents } from './outside-dependents.ts'
 import { readUndoFolders, type UndoFolder } from './undo-folders.ts'
@@ -90,7 +91,7 @@ async function lookForUndo(context: EngineContext, job: JobContext, site: Site, 
     const newName = keptName(schema, at)
     const live = await readSchema(context, job, site, schema, [newName])
     const then = await readSchema(context, job, site, kept.schema.name, [])
-    const tables = tableRows(live, then)
+    const tables = rowChanges(live.tables, then.tables)
     looked = { keptSchema: live.schemaOid === null ? null : newName, liveOid: live.schemaOid, tables }
     edits = editsSince(tables)
     found.push(
@@ -158,20 +159,4 @@ async function dependentsOf(context: EngineContext, site: Site, oid: number): Pr
 function laterChanges(folders: readonly UndoFolder[], folder: UndoFolder): UndoFolder[] {
   // what was taken back since, of a job that came later still, is as if it had not been
   return folders.filter(({ job, undoes }) => job > folder.job && !(undoes !== null && undoes > folder.job))
-}
-
-function tableRows(live: LiveDatabase, then: LiveDatabase): WayBackPlan['tables'] {
-  const names = [...new Set([...live.tables.keys(), ...then.tables.keys()])].sort()
-  return names.map((table) => ({
-    table,
-    rowsNow: live.tables.get(table)?.rows ?? null,
-    rowsThen: then.tables.get(table)?.rows ?? null,
-  }))
-}
-
-/** Every edit leaves a revision. */
-function editsSince(tables: WayBackPlan['tables']): number | null {
-  const revisions = tables.find(({ table }) => table === 'backup_revision')
-  if (!revisions || revisions.rowsNow === null || revisions.rowsThen === null) return null
-  return Math.max(0, revisions.rowsNow - revisions.rowsThen)
 }
