@@ -46,15 +46,22 @@ function Restored({ name, onto, job, keptSchema }: { name: string; onto: string;
         The running site still holds what it read before; until it is restarted it may show or write old data. On the server:{' '}
         <CommandLine command={`zotonic restartsite ${onto}`} />
       </Notice>
-      <Notice tone="info" title="Not what you wanted?">
-        What the site held before is kept and can be put back.{' '}
-        <Button
-          data-size="inline"
-          onClick={() => navigate({ page: 'way-back', site: onto, kind: 'undo', kept: keptSchema ?? job.id })}
-        >
-          Undo this restore…
-        </Button>
-      </Notice>
+      {isUndoable(job.result) && (
+        <Notice tone="info" title="Not what you wanted?">
+          What the site held before is kept and can be put back.{' '}
+          <Button
+            data-size="inline"
+            onClick={() => navigate({ page: 'way-back', site: onto, kind: 'undo', kept: keptSchema ?? job.id })}
+          >
+            Undo this restore…
+          </Button>
+        </Notice>
+      )}
     </>
   )
+}
+
+/** A restore that replaced nothing keeps nothing: the job itself says it. */
+function isUndoable(result: unknown): boolean {
+  return typeof result === 'object' && result !== null && 'undoHint' in result && result.undoHint !== ''
 }
