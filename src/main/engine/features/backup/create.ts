@@ -3,9 +3,8 @@ import type { EngineContext } from '#engine/foundation/context.ts'
 import type { JobContext, JobHandle } from '#engine/foundation/jobs/types.ts'
 import type { FolderRepository } from '#engine/foundation/repository/folder.ts'
 import { partFileName } from '#engine/foundation/repository/names.ts'
-import { openRepository } from '#engine/foundation/repository/open.ts'
+import { openRepository, readRotationIndexes } from '#engine/foundation/repository/open.ts'
 import { writeSlot } from '#engine/foundation/repository/slot-writer.ts'
-import type { BackupIndex } from '#engine/foundation/repository/types.ts'
 import { AppError } from '#shared/errors.ts'
 import { formatBytes, formatPlural, isoSeconds } from '#shared/format.ts'
 import type { PartKind, RepositoryName } from '#shared/model/backup.ts'
@@ -86,7 +85,7 @@ export async function makeBackup(context: EngineContext, job: JobContext, reques
   const problems = new ProblemList(job)
   const made: string[] = []
   try {
-    const name = request.name ?? chooseName(site, start, request.to, await readIndexes(context, site, request.to, job))
+    const name = request.name ?? (await nameOfToday(context, site, start, request.to, job))
     const { parts, dump } = await makeParts({ context, site, request, job, password, target, name, problems, made })
     await checkParts(parts, { context, job, password })
     job.signal.throwIfAborted()
@@ -140,24 +139,17 @@ export async function encryptionPassword(context: EngineContext, site: Site): Pr
   )
 }
 
-/** The index of the target must be readable; that of a server which only tells the rotation need not be. */
-async function readIndexes(
+async function nameOfToday(
   context: EngineContext,
   site: Site,
+  start: Date,
   to: RepositoryName,
   job: JobContext,
-): Promise<{ server: BackupIndex | null; own: BackupIndex }> {
-  const readIndex = async (name: RepositoryName) => (await openRepository(context, site, name)).readIndex()
-  const tolerate = (name: RepositoryName) => (error: unknown) => {
-    job.log(`The rotation does not take the index of the ${name} into account: ${(error as Error).message}`)
-    return null
-  }
-  if (to === 'server') {
-    const own = await readIndex('vault').catch(tolerate('vault'))
-    return { server: await readIndex('server'), own: own ?? new Map() }
-  }
-  const server = site.server ? await readIndex('server').catch(tolerate('server')) : null
-  return { server, own: await readIndex('vault') }
+): Promise<string> {
+  const indexes = await readRotationIndexes(context, site, to, (name, { message }) =>
+    job.log(`The rotation does not take the index of the ${name} into account: ${message}`),
+  )
+  return chooseName(site, start, to, indexes)
 }
 
 interface Making {

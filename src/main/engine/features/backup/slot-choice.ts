@@ -1,5 +1,5 @@
+import type { RotationIndexes } from '#engine/foundation/repository/open.ts'
 import { rotationScheme } from '#engine/foundation/repository/scheme.ts'
-import type { BackupIndex } from '#engine/foundation/repository/types.ts'
 import { AppError } from '#shared/errors.ts'
 import { isoSeconds } from '#shared/format.ts'
 import type { RepositoryName } from '#shared/model/backup.ts'
@@ -17,7 +17,7 @@ export function chooseName(
   site: Site,
   start: Date,
   to: RepositoryName,
-  indexes: { server: BackupIndex | null; own: BackupIndex },
+  indexes: Pick<RotationIndexes, 'server' | 'own'>,
 ): string {
   const name = `${site.name}-${slotFor(rotationScheme(site, indexes, to), start)}`
   const target = to === 'server' ? indexes.server : indexes.own

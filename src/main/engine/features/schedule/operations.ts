@@ -1,14 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import type { EngineContext } from '#engine/foundation/context.ts'
 import { partFiles } from '#engine/foundation/repository/backup-index.ts'
-import { openRepository, serverBackupFolder } from '#engine/foundation/repository/open.ts'
+import { openRepository, readRotationIndexes, serverBackupFolder } from '#engine/foundation/repository/open.ts'
 import { rotationScheme } from '#engine/foundation/repository/scheme.ts'
-import type { BackupIndex } from '#engine/foundation/repository/types.ts'
 import type { OutputOf } from '#shared/contract/define.ts'
 import type { schedule as area, NightEnd, NightlyState } from '#shared/contract/schedule.ts'
 import { AppError } from '#shared/errors.ts'
 import { formatMomentLong, formatPlanLabel } from '#shared/format.ts'
-import type { RepositoryName } from '#shared/model/backup.ts'
 import type { Schedule, Site } from '#shared/model/site.ts'
 import { startNight } from './night.ts'
 import { comingNights, type PresentBackup } from './preview.ts'
@@ -23,32 +21,18 @@ export async function previewNights(
 ): Promise<OutputOf<(typeof area)['schedule.preview']>> {
   const schedule = scheduleOf(site)
   const repository = await openRepository(context, site, schedule.to)
-  const index = await repository.readIndex()
+  const indexes = await readRotationIndexes(context, site, schedule.to)
   const sizes = new Map((await repository.list()).map(({ name, size }) => [name, size]))
   const present = new Map<string, PresentBackup>(
-    [...index].map(([name, entry]) => {
+    [...indexes.target].map(([name, entry]) => {
       const bytes = partFiles(name, entry).reduce((sum, { file }) => sum + (sizes.get(file) ?? 0), 0)
       return [name, { name, made: new Date(entry.timestamp * 1000), bytes }]
     }),
   )
-  const scheme = rotationScheme(site, await indexes(context, site, schedule.to, index), schedule.to)
+  const scheme = rotationScheme(site, indexes, schedule.to)
   const { decision } = await standingOf(context, { ...site, schedule: { ...schedule, enabled: true } }, now)
   const first = decision.nextAt && decision.nextAt > now ? decision.nextAt : now
   return { scheme, repository: schedule.to, nights: comingNights(site.name, scheme, first, count, present) }
-}
-
-/** The indexes that tell the scheme; one that can't be read does not take part, as for a backup. */
-async function indexes(
-  context: EngineContext,
-  site: Site,
-  to: RepositoryName,
-  index: BackupIndex,
-): Promise<{ server: BackupIndex | null; own: BackupIndex | null }> {
-  const other = to === 'server' ? 'vault' : 'server'
-  const hasOther = other === 'vault' || site.server !== undefined
-  const read = async () => (await openRepository(context, site, other)).readIndex()
-  const otherIndex = hasOther ? await read().catch(() => null) : null
-  return to === 'server' ? { server: index, own: otherIndex } : { server: otherIndex, own: index }
 }
 
 /** Sets a site's schedule; one that writes onto the server is confirmed first. @throws AppError `no-server` */

@@ -7,6 +7,7 @@ import type { EngineContext } from '../context.ts'
 import type { Home } from '../home.ts'
 import { journalPath } from '../jobs/journal.ts'
 import { type FolderRepository, openFolderRepository } from './folder.ts'
+import type { BackupIndex } from './types.ts'
 
 /** The folder that holds a server's backups; null: the site has no server. */
 export function serverBackupFolder(site: Site): string | null {
@@ -46,4 +47,37 @@ export async function openRepository(
   const repository = openFolderRepository({ folder, owner: 'server', locks, isOurJob })
   await repository.stat('backup.json')
   return repository
+}
+
+/** What tells the rotation of a site; null: that repository is absent or can't be read. */
+export interface RotationIndexes {
+  server: BackupIndex | null
+  own: BackupIndex | null
+  /** The one of the repository that is written. */
+  target: BackupIndex
+}
+
+/**
+ * Reads the indexes that tell a site's rotation. That of the repository that is written must be readable; the other one
+ * takes no part when it is not.
+ * @param onSkipped why it takes no part
+ * @throws AppError those of the repository that is written
+ */
+export async function readRotationIndexes(
+  context: Pick<EngineContext, 'sites' | 'locks' | 'home'>,
+  site: Site,
+  to: RepositoryName,
+  onSkipped: (name: RepositoryName, error: Error) => void = () => {},
+): Promise<RotationIndexes> {
+  const readIndex = async (name: RepositoryName) => (await openRepository(context, site, name)).readIndex()
+  const other = to === 'server' ? 'vault' : 'server'
+  const otherIndex =
+    other === 'server' && !site.server
+      ? null
+      : await readIndex(other).catch((error: Error) => {
+          onSkipped(other, error)
+          return null
+        })
+  const target = await readIndex(to)
+  return to === 'server' ? { server: target, own: otherIndex, target } : { server: otherIndex, own: target, target }
 }
