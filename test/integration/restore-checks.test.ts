@@ -1,15 +1,14 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { RestoreResult } from '#engine/features/restore/index.ts'
-import { layOutServerFolder, type ServerFolder, siteInput } from '#test/support/backup-site.ts'
+import type { ServerFolder } from '#test/support/backup-site.ts'
 import { pgDumpEntries } from '#test/support/dump.ts'
-import { openTestContext, type TestContext, withPhases } from '#test/support/engine-context.ts'
+import { type TestContext, withPhases } from '#test/support/engine-context.ts'
 import { fixture, hasFixtures } from '#test/support/fixtures.ts'
 import { type Postgres15, startPostgres15 } from '#test/support/postgres.ts'
-import { makePlan, putBackup, runPlan, treeOf } from '#test/support/restore-site.ts'
+import { createDatabaseFrom, makePlan, openLiveSite, putBackup, runPlan, treeOf } from '#test/support/restore-site.ts'
 
 if (!hasFixtures) console.error('SKIPPED test/integration/restore-checks.test.ts: the fixtures of a real server are missing')
 
@@ -24,8 +23,7 @@ describe.skipIf(!hasFixtures)('what a restore makes sure of', () => {
 
   beforeAll(async () => {
     postgres = await startPostgres15()
-    await postgres.createDatabase('older')
-    await postgres.psql('older', { file: fixture('revert', 'A-edges-all-options-before.sql.gz') }, 'zotonic')
+    await createDatabaseFrom(postgres, 'older', 'revert', 'A-edges-all-options-before.sql.gz')
     dump = gunzipSync(await readFile(fixture('backups', '1-plain-full', 'testsite-1.sql.gz'))).toString('latin1')
   }, 120_000)
   afterAll(() => postgres?.stop())
@@ -33,15 +31,9 @@ describe.skipIf(!hasFixtures)('what a restore makes sure of', () => {
   beforeEach(async () => {
     number += 1
     database = `checks${number}`
-    await postgres.psql('postgres', `CREATE DATABASE ${database} TEMPLATE older OWNER zotonic`)
-    root = await mkdtemp(join(tmpdir(), 'backup-desk-checks-'))
-    server = await layOutServerFolder(root)
-    test = await openTestContext(join(root, 'home'), { secrets: { 'site/testsite/database-password': postgres.password } })
-    await test.context.sites.add(siteInput(database, postgres, server))
-    return async () => {
-      await test.close()
-      await rm(root, { recursive: true, force: true })
-    }
+    const site = await openLiveSite(postgres, database, 'older')
+    ;({ root, server, test } = site)
+    return site.close
   })
 
   const put = (text: string) => putBackup(server.backupDir, { database: gzipSync(Buffer.from(text, 'latin1')) })

@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process'
 import { createReadStream, existsSync } from 'node:fs'
-import { appendFile, copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { appendFile, copyFile, cp, mkdir, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { gunzipSync, gzipSync } from 'node:zlib'
@@ -11,13 +10,22 @@ import { type RestoreResult, recoverInterruptedRestores, startRestore, undoFiles
 import { readLiveOid } from '#engine/features/restore/live.ts'
 import { restoreMedia } from '#engine/features/restore/media/restore-media.ts'
 import { gunzip } from '#engine/foundation/content/gunzip.ts'
-import { layOutServerFolder, type ServerFolder, siteInput } from '#test/support/backup-site.ts'
+import type { ServerFolder } from '#test/support/backup-site.ts'
 import { pgDumpEntries } from '#test/support/dump.ts'
-import { openTestContext, type TestContext } from '#test/support/engine-context.ts'
+import type { TestContext } from '#test/support/engine-context.ts'
 import { fixture, hasFixtures } from '#test/support/fixtures.ts'
 import { type Postgres15, startPostgres15 } from '#test/support/postgres.ts'
 import { codeOf } from '#test/support/repository-contract.ts'
-import { endOf, makePlan, putBackup, runPlan, treeOf } from '#test/support/restore-site.ts'
+import {
+  createDatabaseFrom,
+  endOf,
+  makePlan,
+  mediaFiles,
+  openLiveSite,
+  putBackup,
+  runPlan,
+  treeOf,
+} from '#test/support/restore-site.ts'
 
 const CHILD = join(import.meta.dirname, '..', 'support', 'restore-child.ts')
 const PASSWORD = 'g7t2a-y1fcW-sliow-BBad@<'
@@ -34,11 +42,9 @@ describe.skipIf(!hasFixtures)('restoring a site', () => {
 
   beforeAll(async () => {
     postgres = await startPostgres15()
-    await postgres.createDatabase('wanted')
-    await postgres.psql('wanted', { file: fixture('backups', '1-plain-full', 'testsite-1.sql.gz') }, 'zotonic')
+    await createDatabaseFrom(postgres, 'wanted', 'backups', '1-plain-full', 'testsite-1.sql.gz')
     wanted = await pgDumpEntries(postgres, 'wanted', 'testsite')
-    await postgres.createDatabase('older')
-    await postgres.psql('older', { file: fixture('revert', 'A-edges-all-options-before.sql.gz') }, 'zotonic')
+    await createDatabaseFrom(postgres, 'older', 'revert', 'A-edges-all-options-before.sql.gz')
   }, 120_000)
   afterAll(() => postgres?.stop())
 
@@ -46,31 +52,17 @@ describe.skipIf(!hasFixtures)('restoring a site', () => {
   beforeEach(async () => {
     number += 1
     database = `live${number}`
-    await postgres.psql('postgres', `CREATE DATABASE ${database} TEMPLATE older OWNER zotonic`)
-    root = await mkdtemp(join(tmpdir(), 'backup-desk-restore-'))
-    server = await layOutServerFolder(root)
-    const files = await archiveFiles()
+    const site = await openLiveSite(postgres, database, 'older')
+    ;({ root, server, test } = site)
+    const files = await mediaFiles(server)
     await rm(files[0] ?? '')
     await writeFile(files[1] ?? '', 'another content')
     await appendFile(files[2] ?? '', 'longer')
     await mkdir(join(server.archiveDir, 'own'))
     await writeFile(join(server.archiveDir, 'own', 'file'), 'of the live site')
     await cp(fixture('backups', '1-plain-full'), server.backupDir, { recursive: true })
-    test = await openTestContext(join(root, 'home'), { secrets: { 'site/testsite/database-password': postgres.password } })
-    await test.context.sites.add(siteInput(database, postgres, server))
-    return async () => {
-      await test.close()
-      await rm(root, { recursive: true, force: true })
-    }
+    return site.close
   })
-
-  async function archiveFiles(): Promise<string[]> {
-    const names = await readdir(server.archiveDir, { recursive: true, withFileTypes: true })
-    return names
-      .filter((entry) => entry.isFile())
-      .map((entry) => join(entry.parentPath, entry.name))
-      .sort()
-  }
 
   const live = (schema = 'testsite') => pgDumpEntries(postgres, database, schema)
 

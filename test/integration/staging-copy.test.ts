@@ -12,7 +12,7 @@ import { pgDumpEntries } from '#test/support/dump.ts'
 import { openTestContext, type TestContext } from '#test/support/engine-context.ts'
 import { fixture, hasFixtures } from '#test/support/fixtures.ts'
 import { type Postgres15, startPostgres15 } from '#test/support/postgres.ts'
-import { makePlan, runPlan, treeOf } from '#test/support/restore-site.ts'
+import { createDatabaseFrom, makePlan, runPlan, treeOf } from '#test/support/restore-site.ts'
 import { keptOf, planWayBack, runWayBack } from '#test/support/way-back-site.ts'
 
 const run = promisify(execFile)
@@ -30,8 +30,7 @@ describe.skipIf(!hasFixtures)('a backup elsewhere than where it comes from', () 
 
   beforeAll(async () => {
     postgres = await startPostgres15()
-    await postgres.createDatabase('fresh')
-    await postgres.psql('fresh', { file: fixture('backups', '1-plain-full', 'testsite-1.sql.gz') }, 'zotonic')
+    await createDatabaseFrom(postgres, 'fresh', 'backups', '1-plain-full', 'testsite-1.sql.gz')
     wanted = await pgDumpEntries(postgres, 'fresh', 'testsite')
   }, 120_000)
   afterAll(() => postgres?.stop())

@@ -1,20 +1,19 @@
 import { execFile, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { appendFile, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { appendFile, cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type RestoreResult, recoverInterruptedRestores, startWayBack } from '#engine/features/restore/index.ts'
 import { connectPostgres } from '#engine/foundation/connections/postgres.ts'
-import { layOutServerFolder, type ServerFolder, siteInput } from '#test/support/backup-site.ts'
+import type { ServerFolder } from '#test/support/backup-site.ts'
 import { pgDumpEntries } from '#test/support/dump.ts'
-import { openTestContext, type TestContext } from '#test/support/engine-context.ts'
+import type { TestContext } from '#test/support/engine-context.ts'
 import { fixture, hasFixtures } from '#test/support/fixtures.ts'
 import { type Postgres15, startPostgres15 } from '#test/support/postgres.ts'
 import { codeOf } from '#test/support/repository-contract.ts'
-import { endOf, makePlan, runPlan, treeOf } from '#test/support/restore-site.ts'
+import { createDatabaseFrom, endOf, makePlan, mediaFiles, openLiveSite, runPlan, treeOf } from '#test/support/restore-site.ts'
 import { keptOf, planWayBack, runWayBack } from '#test/support/way-back-site.ts'
 
 const CHILD = join(import.meta.dirname, '..', 'support', 'way-back-child.ts')
@@ -33,11 +32,9 @@ describe.skipIf(!hasFixtures)('going back', () => {
 
   beforeAll(async () => {
     postgres = await startPostgres15()
-    await postgres.createDatabase('wanted')
-    await postgres.psql('wanted', { file: fixture('backups', '1-plain-full', 'testsite-1.sql.gz') }, 'zotonic')
+    await createDatabaseFrom(postgres, 'wanted', 'backups', '1-plain-full', 'testsite-1.sql.gz')
     wanted = await pgDumpEntries(postgres, 'wanted', 'testsite')
-    await postgres.createDatabase('older')
-    await postgres.psql('older', { file: fixture('revert', 'A-edges-all-options-before.sql.gz') }, 'zotonic')
+    await createDatabaseFrom(postgres, 'older', 'revert', 'A-edges-all-options-before.sql.gz')
   }, 120_000)
   afterAll(() => postgres?.stop())
 
@@ -45,14 +42,9 @@ describe.skipIf(!hasFixtures)('going back', () => {
   beforeEach(async () => {
     number += 1
     database = `back${number}`
-    await postgres.psql('postgres', `CREATE DATABASE ${database} TEMPLATE older OWNER zotonic`)
-    root = await mkdtemp(join(tmpdir(), 'backup-desk-back-'))
-    server = await layOutServerFolder(root)
-    const names = await readdir(server.archiveDir, { recursive: true, withFileTypes: true })
-    const files = names
-      .filter((entry) => entry.isFile())
-      .map((entry) => join(entry.parentPath, entry.name))
-      .sort()
+    const site = await openLiveSite(postgres, database, 'older')
+    ;({ root, server, test } = site)
+    const files = await mediaFiles(server)
     await rm(files[0] ?? '')
     await writeFile(files.at(-2) ?? '', 'another content')
     await appendFile(files.at(-1) ?? '', 'longer')
@@ -62,12 +54,7 @@ describe.skipIf(!hasFixtures)('going back', () => {
     await writeFile(join(server.securityDir, 'own.key'), 'only here')
     await cp(fixture('backups', '1-plain-full'), server.backupDir, { recursive: true })
     await addConfigFiles()
-    test = await openTestContext(join(root, 'home'), { secrets: { 'site/testsite/database-password': postgres.password } })
-    await test.context.sites.add(siteInput(database, postgres, server))
-    return async () => {
-      await test.close()
-      await rm(root, { recursive: true, force: true })
-    }
+    return site.close
   })
 
   /** The fixture's configuration archive has one file only. */

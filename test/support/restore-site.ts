@@ -1,10 +1,15 @@
 import { createHash } from 'node:crypto'
-import { lstat, readdir, readFile, writeFile } from 'node:fs/promises'
+import { lstat, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { planOf, type RestorePlanRequest, startRestore, startRestorePlan } from '#engine/features/restore/index.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
 import type { Job } from '#shared/model/job.ts'
 import type { RestorePlan } from '#shared/model/plan.ts'
+import { layOutServerFolder, type ServerFolder, siteInput } from './backup-site.ts'
+import { openTestContext, type TestContext } from './engine-context.ts'
+import { fixture } from './fixtures.ts'
+import type { Postgres15 } from './postgres.ts'
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
 
@@ -28,6 +33,47 @@ export async function putBackup(
     Object.assign(entry, { config_files: 'config-testsite-1.tar.gz', config_files_hash: sha256(parts.config) })
   }
   await writeFile(join(folder, 'backup.json'), JSON.stringify({ 'testsite-1': entry }))
+}
+
+/** A site that lives, with server folders, settings and an engine of its own. */
+export interface LiveSite {
+  root: string
+  server: ServerFolder
+  test: TestContext
+  close(): Promise<void>
+}
+
+/** Loads a dump of the fixtures into a fresh database. */
+export async function createDatabaseFrom(postgres: Postgres15, database: string, ...dump: string[]): Promise<void> {
+  await postgres.createDatabase(database)
+  await postgres.psql(database, { file: fixture(...dump) }, 'zotonic')
+}
+
+/** Makes the site `testsite` with a copy of a database and the fixture's folders. */
+export async function openLiveSite(postgres: Postgres15, database: string, template: string): Promise<LiveSite> {
+  await postgres.psql('postgres', `CREATE DATABASE ${database} TEMPLATE ${template} OWNER zotonic`)
+  const root = await mkdtemp(join(tmpdir(), `backup-desk-${database}-`))
+  const server = await layOutServerFolder(root)
+  const test = await openTestContext(join(root, 'home'), { secrets: { 'site/testsite/database-password': postgres.password } })
+  await test.context.sites.add(siteInput(database, postgres, server))
+  return {
+    root,
+    server,
+    test,
+    async close() {
+      await test.close()
+      await rm(root, { recursive: true, force: true })
+    },
+  }
+}
+
+/** The media of a site, by path. */
+export async function mediaFiles({ archiveDir }: ServerFolder): Promise<string[]> {
+  const names = await readdir(archiveDir, { recursive: true, withFileTypes: true })
+  return names
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort()
 }
 
 /** Every file and folder below a folder with its content, mode and time; one text to compare. */

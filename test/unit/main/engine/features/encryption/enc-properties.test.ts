@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
@@ -15,6 +15,7 @@ import {
 import { workerFile } from '#engine/foundation/bundles.ts'
 import { createWorkers, type Workers } from '#engine/foundation/workers.ts'
 import { AppError } from '#shared/errors.ts'
+import { inChunks } from '#test/support/chunks.ts'
 import { ASCII_PASSWORD, encFixtures } from '#test/support/enc-fixtures.ts'
 import { strictlyDecrypted } from '#test/support/strict-enc-reader.ts'
 import { decryptCfb8 } from '../../../../../../src/main/engine/features/encryption/cfb8.ts'
@@ -24,23 +25,6 @@ beforeAll(() => {
   workers = createWorkers({ file: workerFile(), size: 2 })
 })
 afterAll(() => workers.close())
-
-async function bytesOf(stream: AsyncIterable<Buffer>): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  for await (const chunk of stream) chunks.push(chunk)
-  return Buffer.concat(chunks)
-}
-
-/** Bytes cut into chunks of these sizes in turn. */
-function inChunks(bytes: Buffer, sizes: readonly number[]): Readable {
-  const chunks: Buffer[] = []
-  for (let at = 0, turn = 0; at < bytes.length; turn += 1) {
-    const size = sizes[turn % sizes.length] ?? bytes.length
-    chunks.push(bytes.subarray(at, at + size))
-    at += size
-  }
-  return Readable.from(chunks)
-}
 
 const chunkSizes = fc.array(fc.integer({ min: 300, max: 200_000 }), { minLength: 1, maxLength: 5 })
 
@@ -55,7 +39,7 @@ describe('what is encrypted', { timeout: 180_000 }, () => {
       fc.asyncProperty(word, content, chunkSizes, fc.boolean(), async (password, size, sizes, inWorkers) => {
         const plain = randomBytes(size)
         const options = inWorkers ? { workers } : {}
-        const file = await bytesOf(inChunks(plain, sizes).pipe(createEncryptStream(password, options)))
+        const file = await buffer(inChunks(plain, sizes).pipe(createEncryptStream(password, options)))
         expect(file.length).toBe(54 + size)
         expect(strictlyDecrypted(file, password).equals(plain)).toBe(true)
         expect(() => strictlyDecrypted(file, `${password}.`)).toThrow('wrong password')
@@ -70,7 +54,7 @@ describe('what is encrypted', { timeout: 180_000 }, () => {
     let header: EncHeader
     let key: EncKey
     beforeAll(async () => {
-      file = await bytesOf(inChunks(plain, [70_000]).pipe(createEncryptStream('pw', { workers })))
+      file = await buffer(inChunks(plain, [70_000]).pipe(createEncryptStream('pw', { workers })))
       header = readEncHeader(file.subarray(0, ENC_HEADER_BYTES))
       key = (await unlockEnc(header, ['pw']))!.key
     })
@@ -79,7 +63,7 @@ describe('what is encrypted', { timeout: 180_000 }, () => {
       await fc.assert(
         fc.asyncProperty(chunkSizes, fc.integer({ min: 0, max: plain.length }), async (sizes, end) => {
           const source = inChunks(file.subarray(ENC_HEADER_BYTES, ENC_HEADER_BYTES + end), sizes)
-          const back = await bytesOf(decryptContentStream(source, header, key, { workers }))
+          const back = await buffer(decryptContentStream(source, header, key, { workers }))
           expect(back.equals(plain.subarray(0, end))).toBe(true)
         }),
         { numRuns: 30 },

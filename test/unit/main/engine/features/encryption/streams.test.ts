@@ -1,6 +1,7 @@
 import { createCipheriv, randomBytes } from 'node:crypto'
 import { createReadStream, readFileSync } from 'node:fs'
 import { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -14,6 +15,7 @@ import {
 } from '#engine/features/encryption/index.ts'
 import { workerFile } from '#engine/foundation/bundles.ts'
 import { createWorkers, type Workers } from '#engine/foundation/workers.ts'
+import { inChunks } from '#test/support/chunks.ts'
 import { ASCII_PASSWORD, cryptoFixture, digest, encFixtures, sha256, UTF8_PASSWORD } from '#test/support/enc-fixtures.ts'
 import { encryptCfb8InPlace } from '../../../../../../src/main/engine/features/encryption/cfb8-encryptor.ts'
 import { createEncHeader } from '../../../../../../src/main/engine/features/encryption/header.ts'
@@ -23,23 +25,6 @@ beforeAll(() => {
   workers = createWorkers({ file: workerFile(), size: 2 })
 })
 afterAll(() => workers.close())
-
-async function bytesOf(stream: Readable): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk)
-  return Buffer.concat(chunks)
-}
-
-/** Bytes cut into chunks of these sizes in turn. */
-function inChunks(bytes: Buffer, sizes: readonly number[]): Readable {
-  const chunks: Buffer[] = []
-  for (let at = 0, turn = 0; at < bytes.length; turn += 1) {
-    const size = sizes[turn % sizes.length] ?? bytes.length
-    chunks.push(bytes.subarray(at, at + size))
-    at += size
-  }
-  return Readable.from(chunks)
-}
 
 describe('decrypting every file that a server made', () => {
   test.each(encFixtures())('$name, in workers and without', async ({ path, password, plainSize, plainSha256 }) => {
@@ -56,7 +41,7 @@ describe('decrypting every file that a server made', () => {
     const source = createReadStream(cryptoFixture('p1-utf8.bin.enc'))
     const { plain, passwordIndex } = await decryptStream(source, [ASCII_PASSWORD, UTF8_PASSWORD], { workers })
     expect(passwordIndex).toBe(1)
-    expect((await bytesOf(plain)).length).toBe(1)
+    expect((await buffer(plain)).length).toBe(1)
   })
 })
 
@@ -88,7 +73,7 @@ describe('refusing', () => {
       })(),
     )
     const { plain } = await decryptStream(broken, [ASCII_PASSWORD], { workers })
-    await expect(bytesOf(plain)).rejects.toThrow('the line went dead')
+    await expect(buffer(plain)).rejects.toThrow('the line went dead')
   })
 })
 
@@ -110,7 +95,7 @@ describe('chunks of any size', () => {
       fc.asyncProperty(sizes, length, fc.boolean(), async (cuts, end, inWorkers) => {
         fc.pre(Math.max(...cuts) > 50)
         const plain = decryptContentStream(inChunks(stored.subarray(0, end), cuts), header, key, inWorkers ? { workers } : {})
-        expect((await bytesOf(plain)).equals(content.subarray(0, end))).toBe(true)
+        expect((await buffer(plain)).equals(content.subarray(0, end))).toBe(true)
       }),
       { numRuns: 40 },
     )
@@ -141,7 +126,7 @@ describe('stopping', () => {
       const stalled = new Readable({ read() {} })
       stalled.push(whole.subarray(0, given))
       const reading = decryptStream(stalled, [ASCII_PASSWORD], { workers, signal: abort.signal }).then(({ plain }) =>
-        bytesOf(plain),
+        buffer(plain),
       )
       setTimeout(() => abort.abort(), 800)
       await expect(reading).rejects.toMatchObject({ code: 'cancelled' })
@@ -179,10 +164,10 @@ describe('encrypting', () => {
   test.each([0, 17, 400_003])('%i bytes come back, encrypted in workers and on the spot', async (size) => {
     const plain = randomBytes(size)
     for (const options of [{ workers }, {}]) {
-      const stored = await bytesOf(inChunks(plain, [100_000, 7]).pipe(createEncryptStream(UTF8_PASSWORD, options)))
+      const stored = await buffer(inChunks(plain, [100_000, 7]).pipe(createEncryptStream(UTF8_PASSWORD, options)))
       expect(stored.length).toBe(54 + size)
       const back = await decryptStream(Readable.from([stored]), [UTF8_PASSWORD], { workers })
-      expect(sha256(await bytesOf(back.plain))).toBe(sha256(plain))
+      expect(sha256(await buffer(back.plain))).toBe(sha256(plain))
     }
   })
 
@@ -190,13 +175,13 @@ describe('encrypting', () => {
     const stored = readFileSync(cryptoFixture('p100000-utf8.bin.enc'))
     const header = readEncHeader(stored.subarray(0, 54))
     const unlocked = await unlockEnc(header, [UTF8_PASSWORD])
-    const plain = await bytesOf((await decryptStream(Readable.from([stored]), [UTF8_PASSWORD])).plain)
+    const plain = await buffer((await decryptStream(Readable.from([stored]), [UTF8_PASSWORD])).plain)
     encryptCfb8InPlace(unlocked!.key.key, header.check.subarray(16), plain)
     expect(plain.equals(stored.subarray(54))).toBe(true)
   })
 
   test('two files of the same content and password have nothing in common', async () => {
-    const encrypt = () => bytesOf(Readable.from([Buffer.alloc(64)]).pipe(createEncryptStream('pw')))
+    const encrypt = () => buffer(Readable.from([Buffer.alloc(64)]).pipe(createEncryptStream('pw')))
     const [one, other] = await Promise.all([encrypt(), encrypt()])
     expect(one.subarray(6, 22)).not.toEqual(other.subarray(6, 22))
     expect(one.subarray(54)).not.toEqual(other.subarray(54))
@@ -210,7 +195,7 @@ describe('encrypting', () => {
       },
     })
     const stream = createEncryptStream('pw', { workers, signal: abort.signal })
-    const reading = bytesOf(endless.pipe(stream))
+    const reading = buffer(endless.pipe(stream))
     setTimeout(() => abort.abort(), 600)
     await expect(reading).rejects.toMatchObject({ name: 'AbortError' })
     endless.destroy()
