@@ -2,6 +2,7 @@ import { Button } from '@mantine/core'
 import { IconCheck, IconCopy } from '@tabler/icons-react'
 import { useEffect, useState } from 'react'
 import { isMac } from '../bridge.ts'
+import { IconButton } from './icon-button.tsx'
 import { icon14 } from './icons.tsx'
 import classes from './kbd.module.css'
 
@@ -38,9 +39,9 @@ export function CopyButton({ text, label, word }: { text: string; label: string;
     )
   }
   return (
-    <button type="button" className={classes.copy} title={title} aria-label={label} onClick={copy}>
+    <IconButton label={label} title={title} onClick={copy}>
       {icon}
-    </button>
+    </IconButton>
   )
 }
 

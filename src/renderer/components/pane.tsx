@@ -1,6 +1,7 @@
 import { IconX } from '@tabler/icons-react'
 import { type ReactNode, useEffect, useRef } from 'react'
 import { useNarrow } from '../lib/use-narrow.ts'
+import { IconButton } from './icon-button.tsx'
 import { icon16 } from './icons.tsx'
 import classes from './pane.module.css'
 
@@ -84,8 +85,8 @@ export function PaneSection({ title, aside, children }: { title: string; aside?:
 
 export function CloseButton({ label, onClick }: { label: string; onClick(): void }) {
   return (
-    <button type="button" className={classes.closeButton} aria-label={label} onClick={onClick}>
+    <IconButton label={label} onClick={onClick}>
       <IconX {...icon16} />
-    </button>
+    </IconButton>
   )
 }

@@ -12,6 +12,7 @@ import {
 } from '@tabler/icons-react'
 import type { ReactNode } from 'react'
 import { CountBadge } from '../components/badge.tsx'
+import { IconButton } from '../components/icon-button.tsx'
 import { icon16 } from '../components/icons.tsx'
 import { Kbd } from '../components/kbd.tsx'
 import { glyphOf, StateGlyph } from '../components/state-glyph.tsx'
@@ -88,15 +89,9 @@ function SiteList({ route }: { route: Route }) {
       <div className={classes.groupHead}>
         <h2>Sites</h2>
         {sites.length > 0 && (
-          <button
-            type="button"
-            className={classes.add}
-            aria-label="Add a site"
-            title="Add a site"
-            onClick={() => navigate({ page: 'add-site' })}
-          >
+          <IconButton label="Add a site" title="Add a site" onClick={() => navigate({ page: 'add-site' })}>
             <IconPlus {...icon16} />
-          </button>
+          </IconButton>
         )}
       </div>
       <ul className={classes.sites}>
