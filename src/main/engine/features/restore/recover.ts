@@ -2,7 +2,16 @@ import type { EngineContext } from '#engine/foundation/context.ts'
 import type { Site } from '#shared/model/site.ts'
 import { wasCommitted } from './commit-outcome.ts'
 import { undoFiles } from './files/undo-files.ts'
-import { hasUndo, isCommitted, listUndoJobs, markCommitted, readUndoJournal, removeUndo } from './files/undo-journal.ts'
+import {
+  hasUndo,
+  isCommitted,
+  listUndoJobs,
+  markCommitted,
+  readCommitting,
+  readUndoStart,
+  removeUndo,
+  type UndoStart,
+} from './files/undo-journal.ts'
 import { readDropping, unmarkDropping } from './way-back/dropping.ts'
 import { finishTakingBack } from './way-back/take-back-files.ts'
 
@@ -20,15 +29,15 @@ export async function recoverInterruptedRestores(context: Recovery, site: Site):
   const folders = site.server
   const { filesDir } = folders
   for (const job of await listUndoJobs(filesDir)) {
-    const found = await lookInto(filesDir, job)
-    // a files folder may be shared by sites; without its first line nothing was done yet
-    if (found && found.site !== site.name) continue
+    const start = await readUndoStart(filesDir, job)
+    // a files folder may be shared by sites
+    if (start && start.site !== site.name) continue
     if (isCommitted(filesDir, job)) {
       if (await finishDropping(context, site, filesDir, job)) continue
-      if (found?.undoes !== null && found && hasUndo(filesDir, found.undoes)) await finishTakingBack(folders, job)
-    } else if (found?.committing && (await isInPlace(context, site, found))) {
+      if (start && start.undoes !== null && hasUndo(filesDir, start.undoes)) await finishTakingBack(folders, job)
+    } else if (start && (await isInPlace(context, site, filesDir, job, start))) {
       await markCommitted(filesDir, job)
-      if (found.undoes !== null) await finishTakingBack(folders, job)
+      if (start.undoes !== null) await finishTakingBack(folders, job)
       context.log.info('an interrupted restore was complete', { job, site: site.name })
     } else {
       const undone = await undoFiles(folders, job)
@@ -37,23 +46,14 @@ export async function recoverInterruptedRestores(context: Recovery, site: Site):
   }
 }
 
-interface Found {
-  site: string
-  schema: string | null
-  undoes: string | null
-  committing: { backend: { pid: number; startedAt: string }; liveOid: number | null } | null
-}
-
-async function lookInto(filesDir: string, job: string): Promise<Found | null> {
-  let found: Found | null = null
-  for await (const line of readUndoJournal(filesDir, job)) {
-    if (line.type === 'start') found = { site: line.site, schema: line.schema, undoes: line.undoes ?? null, committing: null }
-    else if (line.type === 'committing' && found) found.committing = line
-  }
-  return found
-}
-
-async function isInPlace({ sites }: Recovery, site: Site, { schema, committing }: Found): Promise<boolean> {
+async function isInPlace(
+  { sites }: Recovery,
+  site: Site,
+  filesDir: string,
+  job: string,
+  { schema }: UndoStart,
+): Promise<boolean> {
+  const committing = await readCommitting(filesDir, job)
   if (!committing) return false
   const { backend, liveOid } = committing
   return wasCommitted(await sites.connection(site), schema ?? site.database.schema, liveOid, backend)

@@ -1,6 +1,7 @@
-import { lstat, rm, rmdir } from 'node:fs/promises'
+import { lstat, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { moveFile, partBeside } from './move-file.ts'
+import { removeEmptied } from './remove-emptied.ts'
 import { PlaceFinder, safeParts } from './safe-path.ts'
 import { type Area, areaFolder, keptFolder, readUndoJournal, removeUndo, type SiteFolders, undoPlaces } from './undo-journal.ts'
 
@@ -49,12 +50,7 @@ export async function undoFiles(folders: SiteFolders, jobId: string): Promise<Un
       undone.removed += 1
     }
   }
-  for (const folder of made.reverse()) {
-    // one that holds something else by now stays
-    await rmdir(folder).catch((error: NodeJS.ErrnoException) => {
-      if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(error.code ?? '')) throw error
-    })
-  }
+  await removeEmptied(made)
   await removeUndo(folders.filesDir, jobId)
   return undone
 }

@@ -143,11 +143,42 @@ function writerOn(handle: FileHandle): UndoJournal {
 export async function* readUndoJournal(filesDir: string, jobId: string): AsyncGenerator<UndoLine> {
   const { journal } = undoPlaces(filesDir, jobId)
   if (!hasUndo(filesDir, jobId)) return
-  for await (const text of createInterface({ input: createReadStream(journal), crlfDelay: Number.POSITIVE_INFINITY })) {
-    if (text === '') continue
-    const line = parse(text)
-    if (line) yield line
+  const input = createReadStream(journal)
+  try {
+    for await (const text of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
+      if (text === '') continue
+      const line = parse(text)
+      if (line) yield line
+    }
+  } finally {
+    // whoever needs the first lines alone leaves early
+    input.destroy()
   }
+}
+
+/** What a journal says of its job as a whole. */
+export interface UndoStart {
+  site: string
+  at: Date
+  /** The schema that the same job replaces; null: files only. */
+  schema: string | null
+  /** The job whose changes it takes back; null: a restore. */
+  undoes: string | null
+}
+
+/** Reads how a journal begins, whatever its length; null: without its first line nothing was done yet. */
+export async function readUndoStart(filesDir: string, jobId: string): Promise<UndoStart | null> {
+  for await (const line of readUndoJournal(filesDir, jobId)) {
+    if (line.type === 'start') return { site: line.site, at: new Date(line.at), schema: line.schema, undoes: line.undoes ?? null }
+  }
+  return null
+}
+
+/** Reads a journal to its end, where the session is named that was about to commit; null: none was. */
+export async function readCommitting(filesDir: string, jobId: string): Promise<(UndoLine & { type: 'committing' }) | null> {
+  let found: (UndoLine & { type: 'committing' }) | null = null
+  for await (const line of readUndoJournal(filesDir, jobId)) if (line.type === 'committing') found = line
+  return found
 }
 
 function parse(text: string): UndoLine | null {

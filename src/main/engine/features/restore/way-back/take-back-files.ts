@@ -1,7 +1,8 @@
-import { chmod, chown, link, lstat, mkdir, rm, rmdir, stat } from 'node:fs/promises'
+import { chmod, chown, link, lstat, mkdir, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { makeDurable } from '../files/make-durable.ts'
 import { copyWhole, keepFile, moveFile } from '../files/move-file.ts'
+import { removeEmptied } from '../files/remove-emptied.ts'
 import { PlaceFinder, safeParts } from '../files/safe-path.ts'
 import {
   type Area,
@@ -80,12 +81,7 @@ export async function finishTakingBack(folders: SiteFolders, jobId: string): Pro
     if (line.type === 'start') undoes = line.undoes ?? null
     if (line.type === 'remove-folder') made.push(join(areaFolder(folders, line.area), ...partsOf(line)))
   }
-  for (const folder of made.reverse()) {
-    // one that holds something by now stays
-    await rmdir(folder).catch((error: NodeJS.ErrnoException) => {
-      if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(error.code ?? '')) throw error
-    })
-  }
+  await removeEmptied(made)
   await rm(undoPlaces(folders.filesDir, jobId).staged, { recursive: true, force: true })
   if (undoes !== null) await removeUndo(folders.filesDir, undoes)
 }

@@ -1,18 +1,21 @@
 import { stat } from 'node:fs/promises'
 import { AppError } from '#shared/errors.ts'
-import { isCommitted, type KeptFiles, listUndoJobs, measureUndo, readUndoJournal, undoPlaces } from '../files/undo-journal.ts'
+import {
+  isCommitted,
+  type KeptFiles,
+  listUndoJobs,
+  measureUndo,
+  readCommitting,
+  readUndoStart,
+  type UndoStart,
+  undoPlaces,
+} from '../files/undo-journal.ts'
 
 /** What one job changed in a site's files, and what it set aside so that it can be taken back. */
-export interface UndoFolder extends KeptFiles {
+export interface UndoFolder extends UndoStart, KeptFiles {
   job: string
-  site: string
-  at: Date
-  /** The schema that the same job replaced; null: files only. */
-  schema: string | null
-  /** The object that this schema was before; null: none, or not known. */
+  /** The object that the replaced schema was before; null: none, or not known. */
   liveOid: number | null
-  /** The job whose changes it took back. */
-  undoes: string | null
 }
 
 /** A folder does not change once its job is done, and its journal may have millions of lines. */
@@ -46,19 +49,10 @@ async function readUndoFolder(filesDir: string, job: string): Promise<UndoFolder
   const version = `${facts.size}:${facts.mtimeMs}`
   const remembered = known.get(journal)
   if (remembered?.version === version) return remembered.folder
-  const found = await readStart(filesDir, job)
-  const folder = found && { ...found, ...(await measureUndo(filesDir, job)) }
+  const start = await readUndoStart(filesDir, job)
+  const liveOid = (await readCommitting(filesDir, job))?.liveOid ?? null
+  const folder = start && { job, ...start, liveOid, ...(await measureUndo(filesDir, job)) }
   if (known.size >= MAX_KNOWN) known.clear()
   known.set(journal, { version, folder })
   return folder
-}
-
-async function readStart(filesDir: string, job: string): Promise<Omit<UndoFolder, keyof KeptFiles> | null> {
-  let found: Omit<UndoFolder, keyof KeptFiles> | null = null
-  for await (const line of readUndoJournal(filesDir, job)) {
-    if (line.type === 'start') {
-      found = { job, site: line.site, at: new Date(line.at), schema: line.schema, liveOid: null, undoes: line.undoes ?? null }
-    } else if (line.type === 'committing' && found) found.liveOid = line.liveOid
-  }
-  return found
 }
