@@ -1,20 +1,13 @@
 import { stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import type { Workers } from '#engine/foundation/workers.ts'
+import type { WriterRequest } from '../files/put-in-place.ts'
 import { SafeWriter } from '../files/safe-writer.ts'
 import { areaFolder } from '../files/undo-journal.ts'
 import { ConfigReader, type ConfigRequest } from './config-archive.ts'
 import type { ConfigPart } from './config-entry.ts'
 import { folderLikeness, likenessFor } from './likeness.ts'
 
-export interface RestoreConfigRequest extends ConfigRequest {
-  jobId: string
-  workers: Workers
-  /** The schema that the same job replaces; null: none. */
-  schema: string | null
-  /** Of content that was dealt with. */
-  onBytes?: (bytes: number) => void
-}
+export type RestoreConfigRequest = ConfigRequest & Pick<WriterRequest, 'jobId' | 'workers' | 'schema' | 'onBytes'>
 
 export interface ConfigResult {
   /** Whose configuration it was. */

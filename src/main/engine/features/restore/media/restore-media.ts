@@ -1,26 +1,19 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Workers } from '#engine/foundation/workers.ts'
 import { AppError } from '#shared/errors.ts'
 import { type ArchiveLimits, checkedEntries } from '../files/checked-entries.ts'
+import type { WriterRequest } from '../files/put-in-place.ts'
 import { SafeWriter, type WriteCounts } from '../files/safe-writer.ts'
 import { MEDIA_LIMITS } from './limits.ts'
 
-export interface RestoreMediaRequest {
+/** `filesDir` is the site's files folder: media are in `archive` below it. */
+export interface RestoreMediaRequest
+  extends Pick<WriterRequest, 'filesDir' | 'jobId' | 'site' | 'schema' | 'workers' | 'signal' | 'onBytes'> {
   /** Plain tar bytes. */
   tar: AsyncIterable<Buffer>
-  /** The site's files folder: media are in `archive` below it. */
-  filesDir: string
-  jobId: string
-  site: string
-  /** The schema that the same job replaces; null: none. */
-  schema: string | null
-  workers: Workers
-  signal: AbortSignal
   limits?: ArchiveLimits
   /** The system whose names count; default: this one. */
   platform?: string
-  onBytes?: (bytes: number) => void
 }
 
 export type MediaResult = WriteCounts
