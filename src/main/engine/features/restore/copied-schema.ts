@@ -1,26 +1,13 @@
 import type pg from 'pg'
 import { quoteIdentifier } from '#engine/foundation/connections/postgres.ts'
 import { AppError } from '#shared/errors.ts'
+import { objectsOfSchema } from './objects-of-schema.ts'
 
 /** What of schema $1 needs something of schema $2, as PostgreSQL itself recorded it. */
-const NEEDED = `WITH made AS (
-    SELECT 'pg_class'::regclass::oid AS classid, oid AS objid FROM pg_class WHERE relnamespace = $1::regnamespace
-    UNION ALL SELECT 'pg_proc'::regclass, oid FROM pg_proc WHERE pronamespace = $1::regnamespace
-    UNION ALL SELECT 'pg_type'::regclass, oid FROM pg_type WHERE typnamespace = $1::regnamespace
-    UNION ALL SELECT 'pg_constraint'::regclass, oid FROM pg_constraint WHERE connamespace = $1::regnamespace
-    UNION ALL SELECT 'pg_statistic_ext'::regclass, oid FROM pg_statistic_ext WHERE stxnamespace = $1::regnamespace
-    UNION ALL SELECT 'pg_ts_config'::regclass, oid FROM pg_ts_config WHERE cfgnamespace = $1::regnamespace
-    UNION ALL SELECT 'pg_attrdef'::regclass, d.oid FROM pg_attrdef d JOIN pg_class c ON c.oid = adrelid WHERE relnamespace = $1::regnamespace
-    UNION ALL SELECT 'pg_rewrite'::regclass, r.oid FROM pg_rewrite r JOIN pg_class c ON c.oid = ev_class WHERE relnamespace = $1::regnamespace
-    UNION ALL SELECT 'pg_trigger'::regclass, t.oid FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid WHERE relnamespace = $1::regnamespace
-    UNION ALL SELECT 'pg_policy'::regclass, p.oid FROM pg_policy p JOIN pg_class c ON c.oid = polrelid WHERE relnamespace = $1::regnamespace
-  ), other AS (
-    SELECT 'pg_class'::regclass::oid AS classid, oid AS objid FROM pg_class WHERE relnamespace = $2::regnamespace
-    UNION ALL SELECT 'pg_proc'::regclass, oid FROM pg_proc WHERE pronamespace = $2::regnamespace
-    UNION ALL SELECT 'pg_type'::regclass, oid FROM pg_type WHERE typnamespace = $2::regnamespace
-    UNION ALL SELECT 'pg_collation'::regclass, oid FROM pg_collation WHERE collnamespace = $2::regnamespace
-    UNION ALL SELECT 'pg_ts_config'::regclass, oid FROM pg_ts_config WHERE cfgnamespace = $2::regnamespace
-    UNION ALL SELECT 'pg_ts_dict'::regclass, oid FROM pg_ts_dict WHERE dictnamespace = $2::regnamespace
+const NEEDED = `WITH made AS MATERIALIZED (
+    ${objectsOfSchema('$1::regnamespace')}
+  ), other AS MATERIALIZED (
+    ${objectsOfSchema('$2::regnamespace')}
   )
   SELECT pg_describe_object(made.classid, made.objid, 0) AS object, pg_describe_object(other.classid, other.objid, 0) AS needs
   FROM pg_depend d JOIN made ON made.classid = d.classid AND made.objid = d.objid
