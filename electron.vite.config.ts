@@ -5,7 +5,7 @@ import { defineConfig } from 'electron-vite'
 import manifest from './package.json' with { type: 'json' }
 
 const define = { __APP_VERSION__: JSON.stringify(manifest.version) }
-const external = ['electron', 'pg-native', /^node:/, ...builtinModules]
+const external = ['electron', 'pg-native', 'cpu-features', /sshcrypto\.node$/, /^node:/, ...builtinModules]
 
 const DEV_PORT = 5173
 

@@ -1,4 +1,5 @@
 import { workerFile } from '#engine/foundation/bundles.ts'
+import { openSshConnections } from '#engine/foundation/connections/ssh/connections.ts'
 import type { EngineContext, Notice } from '#engine/foundation/context.ts'
 import { openHome } from '#engine/foundation/home.ts'
 import { type JobQueue, openJobs } from '#engine/foundation/jobs/jobs.ts'
@@ -39,6 +40,7 @@ export async function openTestContext(
   secrets.addSource(async (name) => options.secrets?.[name] ?? null)
   const jobs = openJobs({ folder: places.jobs, locks, log, program: 'test', emit: (job) => emit({ type: 'job', job }) })
   const workers = createWorkers({ file: workerFile() })
+  const ssh = openSshConnections({ knownHostsFile: places.knownHostsFile })
   const context: EngineContext = {
     home: places,
     log,
@@ -48,6 +50,7 @@ export async function openTestContext(
     secrets,
     preferences: openPreferences(places.settingsFile, locks),
     workers,
+    ssh,
     confirm: async () => true,
     emit,
     notify: (notice) => notices.push(notice),
@@ -61,6 +64,7 @@ export async function openTestContext(
     notices,
     async close() {
       await jobs.close()
+      await ssh.close()
       await workers.close()
       await log.flush()
     },

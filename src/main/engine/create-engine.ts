@@ -4,6 +4,7 @@ import type { Confirmation } from '#shared/model/plan.ts'
 import { attachDemo, closeDemo } from './features/demo/index.ts'
 import { type Scheduler, startScheduler } from './features/schedule/index.ts'
 import { workerFile } from './foundation/bundles.ts'
+import { openSshConnections } from './foundation/connections/ssh/connections.ts'
 import type { EngineContext, Notice } from './foundation/context.ts'
 import { openHome } from './foundation/home.ts'
 import { openJobs } from './foundation/jobs/jobs.ts'
@@ -67,6 +68,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const sites = openSites({ home, locks, secrets, onChange: () => emit({ type: 'sites-changed' }) })
   const jobs = openJobs({ folder: home.jobs, locks, log, program, emit: (job) => emit({ type: 'job', job }) })
   const workers = createWorkers({ file: workerFile() })
+  const ssh = openSshConnections({ knownHostsFile: home.knownHostsFile })
   const preferences = openPreferences(home.settingsFile, locks)
   const context: EngineContext = {
     home,
@@ -77,6 +79,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     secrets,
     preferences,
     workers,
+    ssh,
     confirm: options.confirm,
     emit,
     notify: (notice) => options.notify?.({ ...notice, text: notice.text.slice(0, NOTICE_LENGTH) }),
@@ -107,6 +110,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       await jobs.close()
       await nightsEnded
       await closeDemo(context).catch((error) => log.warn('the demo site could not be stopped', { error }))
+      await ssh.close()
       await workers.close()
       log.info('engine stopped')
       await log.flush()

@@ -3,7 +3,7 @@ import { removePartsOfInterruptedJob } from './features/encryption/index.ts'
 import { recoverInterruptedRestores } from './features/restore/index.ts'
 import type { EngineContext } from './foundation/context.ts'
 import type { JobQueue } from './foundation/jobs/jobs.ts'
-import { ourJobs } from './foundation/repository/open.ts'
+import { localServerFolder, ourJobs } from './foundation/repository/open.ts'
 import { recoverSlots } from './foundation/repository/slot-writer.ts'
 
 /**
@@ -25,7 +25,7 @@ export async function recoverInterruptedWork(context: EngineContext, jobs: JobQu
     if (!lock) continue
     try {
       await attempt(context, `restores of ${site.name}`, () => recoverInterruptedRestores(context, site))
-      const folders = [sites.vaultPath(site), ...(site.server ? [site.server.backupDir ?? `${site.server.filesDir}/backup`] : [])]
+      const folders = [sites.vaultPath(site), localServerFolder(site)].filter((folder) => folder !== null)
       for (const folder of folders) await attempt(context, `slots in ${folder}`, () => recoverSlots(folder, { isOurJob }))
     } finally {
       await lock.release()

@@ -33,8 +33,8 @@ export interface BackupRow {
 
 export type BackupFilter = 'all' | 'daily' | 'weekly' | 'safety' | 'pinned' | 'problems'
 
-export const REPOSITORIES: readonly RepositoryName[] = ['vault', 'server']
-const REPOSITORY_WORD: Record<RepositoryName, string> = { vault: 'vault', server: 'server' }
+export const REPOSITORIES: readonly RepositoryName[] = ['vault', 'server', 'filestore']
+const REPOSITORY_WORD: Record<RepositoryName, string> = { vault: 'vault', server: 'server', filestore: 'filestore' }
 
 export function rowKey(backup: Pick<BackupEntry, 'name' | 'timestamp'>): string {
   return `${backup.name}\n${backup.timestamp}`
@@ -51,7 +51,7 @@ export function joinBackups(entries: readonly BackupEntry[]): BackupRow[] {
   }
   const rows: BackupRow[] = []
   for (const [key, group] of groups) {
-    const first = group.vault ?? group.server
+    const first = group.vault ?? group.server ?? group.filestore
     if (first) rows.push(toRow(key, first, group))
   }
   return rows.sort((a, b) => b.timestamp.localeCompare(a.timestamp) || a.name.localeCompare(b.name))

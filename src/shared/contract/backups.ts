@@ -17,6 +17,9 @@ export const nightSchema = z.object({
   text: z.string(),
 })
 
+/** Whether a repository has the newest backup. `none`: it has none, or there is no such repository. */
+export const copyStateSchema = z.enum(['newest', 'old', 'none', 'failing'])
+
 export const siteStatusSchema = z.object({
   site: z.string(),
   label: z.string(),
@@ -29,7 +32,7 @@ export const siteStatusSchema = z.object({
   nights: z.array(nightSchema),
   /** Bytes of the backups, oldest first. */
   sizes: z.array(z.number()),
-  copies: z.object({ vault: z.enum(['newest', 'old', 'none', 'failing']), server: z.enum(['newest', 'old', 'none', 'failing']) }),
+  copies: z.object({ vault: copyStateSchema, server: copyStateSchema, filestore: copyStateSchema }),
   encryption: z.enum(['encrypted', 'plain', 'mixed', 'none']),
   proof: z.object({ level: z.number(), at: z.string().nullable() }),
   /** The newest drill of any backup; null: none yet. */
@@ -42,7 +45,7 @@ export const siteStatusSchema = z.object({
 
 export const backups = {
   'backups.list': defineProcedure({
-    input: z.strictObject({ site: siteNameSchema, in: z.enum(['vault', 'server', 'all']).default('all') }),
+    input: z.strictObject({ site: siteNameSchema, in: z.enum([...repositoryNameSchema.options, 'all']).default('all') }),
     output: backupListSchema,
     effect: 'read',
   }),
@@ -53,7 +56,7 @@ export const backups = {
     effect: 'read',
   }),
   /**
-   * Makes a backup now, as a job. Into the vault it needs no confirmation; into the server's folder the
+   * Makes a backup now, as a job. Into the vault it needs no confirmation; onto the server or into the filestore the
    * shell asks first.
    */
   'backups.create': defineProcedure({
@@ -73,7 +76,7 @@ export const backups = {
       site: siteNameSchema,
       name: backupName,
       timestamp: z.string().optional(),
-      from: z.enum(['vault', 'server', 'all']).optional(),
+      from: z.enum([...repositoryNameSchema.options, 'all']).optional(),
       level: levelSchema.default(2),
       passwords: z.array(z.string().max(1024)).max(20).default([]),
     }),

@@ -6,11 +6,25 @@ import { jobs } from './jobs.ts'
 import { restore } from './restore.ts'
 import { schedule } from './schedule.ts'
 import { secrets } from './secrets.ts'
+import { servers } from './servers.ts'
 import { settings } from './settings.ts'
 import { sites } from './sites.ts'
+import { transfer } from './transfer.ts'
 
 /** Everything that the app can do, by name. The router, the window's client and `zbd` are derived from it. */
-export const contract = { ...sites, ...secrets, ...backups, ...restore, ...schedule, ...decrypt, ...jobs, ...demo, ...settings }
+export const contract = {
+  ...sites,
+  ...servers,
+  ...secrets,
+  ...backups,
+  ...transfer,
+  ...restore,
+  ...schedule,
+  ...decrypt,
+  ...jobs,
+  ...demo,
+  ...settings,
+}
 
 export type Contract = typeof contract
 export type ProcedureName = keyof Contract

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { siteInputSchema, siteNameSchema, siteViewSchema } from '../model/site.ts'
 import { defineProcedure } from './define.ts'
+import { hostKeySchema } from './servers.ts'
 
 /** A settings file that could not be used: it was set aside, never overwritten. */
 export const settingsProblemSchema = z.object({
@@ -11,9 +12,11 @@ export const settingsProblemSchema = z.object({
   hint: z.string(),
 })
 
+/** One step of trying a connection. `skipped`: it was not tried because a step before it failed. */
 export const connectionCheckSchema = z.object({
+  connection: z.enum(['vault', 'server', 'zotonic', 'database', 'filestore']),
   name: z.string(),
-  outcome: z.enum(['passed', 'warning', 'failed']),
+  outcome: z.enum(['passed', 'warning', 'failed', 'skipped']),
   finding: z.string(),
   advice: z.string(),
   milliseconds: z.number(),
@@ -36,10 +39,13 @@ export const sites = {
     output: z.object({ removed: z.boolean(), vaultKept: z.string() }),
     effect: 'delete',
   }),
-  /** Tries the database and the folders of a site, saved or not; changes nothing. */
+  /**
+   * Tries every connection of a site, saved or not, step by step; what it writes to see whether it may, it removes again.
+   * `unknownHost`: the SSH host whose key must be accepted first.
+   */
   'sites.test': defineProcedure({
     input: z.strictObject({ site: siteInputSchema }),
-    output: z.object({ checks: z.array(connectionCheckSchema) }),
+    output: z.object({ checks: z.array(connectionCheckSchema), unknownHost: hostKeySchema.nullable() }),
     effect: 'read',
   }),
 }

@@ -1,7 +1,9 @@
 import { z } from 'zod'
 import { drillReportSchema } from './drill.ts'
 
-export const repositoryNameSchema = z.enum(['vault', 'server'])
+/** The repositories of a site, in the order in which they are shown. */
+export const repositoryNameSchema = z.enum(['vault', 'server', 'filestore'])
+const placeSchema = z.enum([...repositoryNameSchema.options, 'folder'])
 export const partKindSchema = z.enum(['database', 'config', 'files'])
 
 /** Result of one verification level. */
@@ -41,6 +43,11 @@ export const backupPartSchema = z.object({
   /** Lower-case hex SHA-256 that the index has; null: none recorded. */
   hash: z.string().nullable(),
   isEncrypted: z.boolean(),
+  /**
+   * Where the index and the file disagree: the file is `missing`, `empty`, or `newer` than the index (written after it: a
+   * backup is on its way there, or its index entry never came).
+   */
+  trouble: z.enum(['missing', 'empty', 'newer']).nullable().default(null),
 })
 
 export const backupKindSchema = z.enum(['daily', 'weekly', 'safety', 'pinned', 'other'])
@@ -55,7 +62,7 @@ export const backupEntrySchema = z.object({
   is_files_present: z.boolean(),
   is_config_files_present: z.boolean(),
   is_filestore_uploaded: z.boolean(),
-  repository: z.enum(['vault', 'server', 'folder']),
+  repository: placeSchema,
   /** `1`..`7`, `w0`..`w4`, or null for a name outside the rotation. */
   slot: z.string().nullable(),
   kind: backupKindSchema,
@@ -72,7 +79,7 @@ export const backupEntrySchema = z.object({
 
 /** A file beside the index that the index does not name. */
 export const unknownFileSchema = z.object({
-  repository: z.enum(['vault', 'server', 'folder']),
+  repository: placeSchema,
   file: z.string(),
   size: z.number(),
   /** `stale`: of a slot that the index has in another form; `foreign`: anything else. */

@@ -1,5 +1,6 @@
 import type { EngineEvent } from '#shared/contract/events.ts'
 import type { Confirmation } from '#shared/model/plan.ts'
+import type { SshConnections } from './connections/ssh/types.ts'
 import type { Home } from './home.ts'
 import type { Jobs } from './jobs/types.ts'
 import type { Locks } from './locks.ts'
@@ -26,6 +27,7 @@ export interface EngineContext {
   readonly secrets: Secrets
   readonly preferences: Preferences
   readonly workers: Workers
+  readonly ssh: SshConnections
   /** Asks the person at the shell; true only when the name was typed and the action confirmed. */
   confirm(confirmation: Confirmation): Promise<boolean>
   emit(event: EngineEvent): void

@@ -7,6 +7,7 @@ export interface Home {
   readonly root: string
   readonly settingsFile: string
   readonly secretsFile: string
+  readonly knownHostsFile: string
   readonly sites: string
   readonly proof: string
   readonly jobs: string
@@ -32,6 +33,7 @@ export async function openHome(root: string): Promise<Home> {
     root,
     settingsFile: join(root, 'settings.json'),
     secretsFile: join(root, 'secrets.json'),
+    knownHostsFile: join(root, 'known_hosts'),
     sites: join(root, 'sites'),
     proof: join(root, 'proof'),
     jobs: join(root, 'jobs'),

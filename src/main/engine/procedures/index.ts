@@ -8,8 +8,10 @@ import { jobsProcedures } from './jobs.ts'
 import { restoreProcedures } from './restore.ts'
 import { scheduleProcedures } from './schedule.ts'
 import { secretsProcedures } from './secrets.ts'
+import { serversProcedures } from './servers.ts'
 import { settingsProcedures } from './settings.ts'
 import { sitesProcedures } from './sites.ts'
+import { transferProcedures } from './transfer.ts'
 
 /** A handler for every procedure of the contract. */
 export function createHandlers(context: EngineContext): Handlers<typeof contract> {
@@ -23,5 +25,7 @@ export function createHandlers(context: EngineContext): Handlers<typeof contract
     ...demoProcedures(context),
     ...scheduleProcedures(context),
     ...settingsProcedures(context),
+    ...serversProcedures(context),
+    ...transferProcedures(context),
   }
 }

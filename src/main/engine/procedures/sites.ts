@@ -39,6 +39,6 @@ export function sitesProcedures(context: EngineContext): Handlers<typeof area> {
       if (confirmed) await forgetNights(context, name)
       return { removed: confirmed, vaultKept }
     },
-    'sites.test': async ({ site }) => ({ checks: await testConnections(context, site) }),
+    'sites.test': async ({ site }) => ({ checks: await testConnections(context, site), unknownHost: null }),
   }
 }

@@ -16,8 +16,8 @@ function entry(change: Partial<BackupEntry> & Pick<BackupEntry, 'repository'>): 
     kind: 'daily',
     kept: { reason: 'day', text: '', replacedOn: null },
     parts: [
-      { part: 'database', file: `${name}.sql.gz`, size: 48, hash: 'aa', isEncrypted: false },
-      { part: 'files', file: `${name}.tar.gz`, size: 131, hash: 'bb', isEncrypted: false },
+      { part: 'database', file: `${name}.sql.gz`, size: 48, hash: 'aa', isEncrypted: false, trouble: null },
+      { part: 'files', file: `${name}.tar.gz`, size: 131, hash: 'bb', isEncrypted: false, trouble: null },
     ],
     proof: null,
     ...change,
@@ -49,7 +49,7 @@ describe('joinBackups', () => {
 
   it('says which file of an incomplete copy is not there', () => {
     const broken = entry({ repository: 'server' })
-    broken.parts[1] = { part: 'files', file: 'testsite-1.tar.gz', size: null, hash: 'bb', isEncrypted: false }
+    broken.parts[1] = { part: 'files', file: 'testsite-1.tar.gz', size: null, hash: 'bb', isEncrypted: false, trouble: null }
     const [row] = joinBackups([entry({ repository: 'vault' }), broken])
     expect(row?.copies.server?.state).toBe('incomplete')
     expect(row?.copies.server?.reason).toContain('testsite-1.tar.gz')
@@ -77,9 +77,9 @@ describe('joinBackups', () => {
 
   it('marks copies that differ, but not an encrypted file beside its plain one', () => {
     const other = entry({ repository: 'server' })
-    other.parts[0] = { part: 'database', file: 'testsite-1.sql.gz', size: 48, hash: 'cc', isEncrypted: false }
+    other.parts[0] = { part: 'database', file: 'testsite-1.sql.gz', size: 48, hash: 'cc', isEncrypted: false, trouble: null }
     expect(joinBackups([entry({ repository: 'vault' }), other])[0]?.copies.server?.state).toBe('differs')
-    other.parts[0] = { part: 'database', file: 'testsite-1.sql.gz.enc', size: 48, hash: 'cc', isEncrypted: true }
+    other.parts[0] = { part: 'database', file: 'testsite-1.sql.gz.enc', size: 48, hash: 'cc', isEncrypted: true, trouble: null }
     expect(joinBackups([entry({ repository: 'vault' }), other])[0]?.copies.server?.state).toBe('present')
   })
 
@@ -101,7 +101,7 @@ describe('filters', () => {
       name: 'testsite-6',
       slot: '6',
       timestamp: '2026-11-21T03:01:00Z',
-      parts: [{ part: 'database', file: 'x', size: null, hash: null, isEncrypted: false }],
+      parts: [{ part: 'database', file: 'x', size: null, hash: null, isEncrypted: false, trouble: null }],
     }),
   ])
 

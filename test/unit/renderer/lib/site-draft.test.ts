@@ -8,7 +8,16 @@ const site = siteSchema.parse({
   server: { kind: 'folder', siteDir: '/s', filesDir: '/f', securityDir: '/c' },
   encryption: { enabled: true },
 })
-const view = { site, vaultPath: '/v', hasDatabasePassword: true, hasEncryptionPassword: true, isDemo: false }
+const view = {
+  site,
+  vaultPath: '/v',
+  hasDatabasePassword: true,
+  hasEncryptionPassword: true,
+  hasSshPassword: false,
+  hasSshPassphrase: false,
+  hasFilestoreSecret: false,
+  isDemo: false,
+}
 
 describe('a site as a form', () => {
   it('comes back as it went in, without passwords', () => {

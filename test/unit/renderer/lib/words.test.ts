@@ -19,7 +19,7 @@ function status(site: string, protection: SiteStatus['protection']): SiteStatus 
     newest: null,
     nights: [],
     sizes: [],
-    copies: { vault: 'none', server: 'none' },
+    copies: { vault: 'none', server: 'none', filestore: 'none' },
     encryption: 'none',
     drill: null,
     proof: { level: 0, at: null },

@@ -3,7 +3,7 @@ import type { EngineContext } from '#engine/foundation/context.ts'
 import type { JobContext, JobHandle } from '#engine/foundation/jobs/types.ts'
 import type { FolderRepository } from '#engine/foundation/repository/folder.ts'
 import { partFileName } from '#engine/foundation/repository/names.ts'
-import { openRepository, readRotationIndexes } from '#engine/foundation/repository/open.ts'
+import { localServerFolder, openServerFolder, openVault, readRotationIndexes } from '#engine/foundation/repository/open.ts'
 import { writeSlot } from '#engine/foundation/repository/slot-writer.ts'
 import { AppError } from '#shared/errors.ts'
 import { formatBytes, formatPlural, isoSeconds } from '#shared/format.ts'
@@ -80,7 +80,7 @@ export async function makeBackup(context: EngineContext, job: JobContext, reques
   const start = new Date()
   const site = await context.sites.get(request.site)
   const password = await encryptionPassword(context, site)
-  const target = await openRepository(context, site, request.to)
+  const target = await openFolderTarget(context, site, request.to)
   const lease = await target.lease(job.signal)
   const problems = new ProblemList(job)
   const made: string[] = []
@@ -117,6 +117,13 @@ export async function makeBackup(context: EngineContext, job: JobContext, reques
   } finally {
     await lease.release()
   }
+}
+
+async function openFolderTarget(context: EngineContext, site: Site, to: RepositoryName): Promise<FolderRepository> {
+  const folder = localServerFolder(site)
+  if (to === 'vault') return openVault(context, site)
+  if (to === 'server' && folder !== null) return openServerFolder(context, folder)
+  throw new AppError('being-built', 'This is being built. Nothing was changed.')
 }
 
 async function removeFiles(paths: string[], job: JobContext): Promise<void> {

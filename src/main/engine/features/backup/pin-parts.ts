@@ -7,7 +7,7 @@ import { decryptStream } from '#engine/features/encryption/index.ts'
 import { contentProblem, readToEnd } from '#engine/foundation/content/read-to-end.ts'
 import type { FolderRepository } from '#engine/foundation/repository/folder.ts'
 import { partName } from '#engine/foundation/repository/names.ts'
-import type { FileStat } from '#engine/foundation/repository/types.ts'
+import type { FileStat, Repository } from '#engine/foundation/repository/types.ts'
 import type { Workers } from '#engine/foundation/workers.ts'
 import { AppError, isCancelled, toAppError } from '#shared/errors.ts'
 import type { PartKind } from '#shared/model/backup.ts'
@@ -36,7 +36,7 @@ export interface KeptPart {
  * @throws AppError `changed-while-reading`, `disk-full`, `cancelled`
  */
 export async function keepPart(
-  source: FolderRepository,
+  source: Repository,
   target: FolderRepository,
   { facts }: SourcePart,
   {
@@ -47,7 +47,7 @@ export async function keepPart(
   }: { finalName: string; jobId: string; signal: AbortSignal; onBytes: (bytes: number) => void },
 ): Promise<KeptPart> {
   const isLink =
-    source.folder === target.folder &&
+    source.place === target.place &&
     (await linkPart(join(target.folder, facts.name), join(target.folder, partName(finalName, jobId))))
   const handle = isLink ? null : (await target.createPart(finalName, jobId)).handle
   try {

@@ -6,9 +6,9 @@ import type { JobContext, JobHandle } from '#engine/foundation/jobs/types.ts'
 import { isNamed, PART_FIELDS, PART_KINDS, unsafeFiles } from '#engine/foundation/repository/backup-index.ts'
 import type { FolderRepository } from '#engine/foundation/repository/folder.ts'
 import { partFileName, partName, showName } from '#engine/foundation/repository/names.ts'
-import { openRepository } from '#engine/foundation/repository/open.ts'
+import { openRepository, openVault, repositoriesOf } from '#engine/foundation/repository/open.ts'
 import { type SlotPart, writeSlot } from '#engine/foundation/repository/slot-writer.ts'
-import type { IndexEntry } from '#engine/foundation/repository/types.ts'
+import type { IndexEntry, Repository } from '#engine/foundation/repository/types.ts'
 import { AppError } from '#shared/errors.ts'
 import { formatBytes } from '#shared/format.ts'
 import type { RepositoryName } from '#shared/model/backup.ts'
@@ -38,7 +38,7 @@ export interface PinResult {
 
 interface Source {
   from: RepositoryName
-  repository: FolderRepository
+  repository: Repository
   entry: IndexEntry
 }
 
@@ -65,7 +65,7 @@ async function pin(context: EngineContext, job: JobContext, request: PinRequest)
   const { from, repository, entry } = await findSource(context, site, request)
   const name = keptName(site.name, 'pinned', new Date(entry.timestamp * 1000))
   if (keptKindOf(site.name, request.name) === 'pinned') return { name: request.name, from, already: true, bytes: 0 }
-  const vault = await openRepository(context, site, 'vault')
+  const vault = openVault(context, site)
   const lease = await vault.lease(job.signal)
   const made: string[] = []
   try {
@@ -119,7 +119,7 @@ async function pin(context: EngineContext, job: JobContext, request: PinRequest)
 
 /** @throws AppError `unknown-backup`, or why a repository can't be read */
 async function findSource(context: EngineContext, site: Site, request: PinRequest): Promise<Source> {
-  const places: RepositoryName[] = request.from ? [request.from] : site.server ? ['vault', 'server'] : ['vault']
+  const places: RepositoryName[] = request.from ? [request.from] : repositoriesOf(site)
   const seconds = request.timestamp === undefined ? null : Math.floor(Date.parse(request.timestamp) / 1000)
   for (const from of places) {
     const repository = await openRepository(context, site, from)
@@ -137,7 +137,7 @@ async function findSource(context: EngineContext, site: Site, request: PinReques
 }
 
 /** @throws AppError `backup-incomplete` */
-async function sourceParts(repository: FolderRepository, name: string, entry: IndexEntry): Promise<SourcePart[]> {
+async function sourceParts(repository: Repository, name: string, entry: IndexEntry): Promise<SourcePart[]> {
   const incomplete = (why: string) =>
     new AppError('backup-incomplete', `${showName(name)} can’t be pinned: ${why}. Nothing was changed.`, {
       hint: 'Verify it, or pin its copy in another place.',
@@ -172,7 +172,7 @@ async function assertSame(vault: FolderRepository, name: string, present: IndexE
 }
 
 /** The server may have written the slot anew while its files were copied. */
-async function assertUnchanged(repository: FolderRepository, name: string, entry: IndexEntry): Promise<void> {
+async function assertUnchanged(repository: Repository, name: string, entry: IndexEntry): Promise<void> {
   if ((await repository.readIndex()).get(name)?.timestamp === entry.timestamp) return
   throw new AppError('changed-while-reading', `${showName(name)} was replaced while it was copied. Nothing was pinned.`, {
     hint: 'Its slot holds a newer backup now: look at the list again.',

@@ -1,6 +1,6 @@
 import type { EngineContext } from '#engine/foundation/context.ts'
 import type { JobHandle } from '#engine/foundation/jobs/types.ts'
-import { openRepository } from '#engine/foundation/repository/open.ts'
+import { openVault } from '#engine/foundation/repository/open.ts'
 import { removeKept } from '#engine/foundation/repository/slot-removal.ts'
 
 export interface RemoveRequest {
@@ -25,7 +25,7 @@ export function startRemove(
     site: siteName,
     holds: [`site:${siteName}`],
     async run(job) {
-      const vault = await openRepository(context, await context.sites.get(siteName), 'vault')
+      const vault = openVault(context, await context.sites.get(siteName))
       const lease = await vault.lease(job.signal)
       try {
         job.phase('Deleting it', null, 'steps')

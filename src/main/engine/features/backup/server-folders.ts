@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { Site } from '#shared/model/site.ts'
+import { localServer, type Site } from '#shared/model/site.ts'
 
 /** What a backup reads of the folders that stand for a server. Source: docs/formats.md, "Backup directory". */
 export interface ServerFolders {
@@ -9,9 +9,10 @@ export interface ServerFolders {
   archiveDir: string
 }
 
-/** null: the site has no server. */
+/** null: the site has no server on this computer. */
 export function serverFolders(site: Site): ServerFolders | null {
-  if (!site.server) return null
-  const { siteDir, filesDir, securityDir } = site.server
+  const server = localServer(site)
+  if (!server) return null
+  const { siteDir, filesDir, securityDir } = server
   return { siteDir, securityDir, archiveDir: join(filesDir, 'archive') }
 }

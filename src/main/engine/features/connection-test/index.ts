@@ -28,7 +28,14 @@ export async function testConnections(context: EngineContext, input: SiteInput):
       return { outcome: 'failed', finding: message, advice: hint }
     })
     const milliseconds = Math.round(performance.now() - started)
-    checks.push({ name, outcome: finding.outcome, finding: finding.finding, advice: finding.advice ?? '', milliseconds })
+    checks.push({
+      connection: 'database',
+      name,
+      outcome: finding.outcome,
+      finding: finding.finding,
+      advice: finding.advice ?? '',
+      milliseconds,
+    })
     return finding.outcome !== 'failed'
   }
 

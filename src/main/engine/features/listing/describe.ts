@@ -76,6 +76,7 @@ function describeParts(name: string, entry: IndexEntry, files: Map<string, FileS
         size: belongsTo(name, file) ? (files.get(file)?.size ?? null) : null,
         hash: typeof hash === 'string' && hash !== '' ? hash.slice(0, MAX_SHOWN_NAME) : null,
         isEncrypted: shown.endsWith('.enc'),
+        trouble: null,
       },
     ]
   })

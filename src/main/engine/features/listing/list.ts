@@ -2,11 +2,11 @@ import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { EngineContext } from '#engine/foundation/context.ts'
 import { emptyIndex, type IndexDocument } from '#engine/foundation/repository/backup-index.ts'
-import { type FolderRepository, openFolderRepository } from '#engine/foundation/repository/folder.ts'
+import { openFolderRepository } from '#engine/foundation/repository/folder.ts'
 import { INDEX_FILE } from '#engine/foundation/repository/names.ts'
-import { openRepository } from '#engine/foundation/repository/open.ts'
+import { openRepository, type RepositoryContext, repositoriesOf } from '#engine/foundation/repository/open.ts'
 import { rotationScheme, schemeOfIndex } from '#engine/foundation/repository/scheme.ts'
-import type { BackupIndex, FileStat } from '#engine/foundation/repository/types.ts'
+import type { BackupIndex, FileStat, Repository } from '#engine/foundation/repository/types.ts'
 import { AppError, toAppError } from '#shared/errors.ts'
 import type { BackupEntry, BackupList, RepositoryName } from '#shared/model/backup.ts'
 import type { Site } from '#shared/model/site.ts'
@@ -14,7 +14,7 @@ import { splitBackupName } from '#shared/rotation.ts'
 import { describeIndex, describeUnknown, type Place } from './describe.ts'
 import { proofOf, readProofs } from './proof-store.ts'
 
-type ListContext = Pick<EngineContext, 'sites' | 'locks' | 'home' | 'log'>
+type ListContext = RepositoryContext & Pick<EngineContext, 'log'>
 
 /** What is in a repository, not yet described. */
 interface Scan {
@@ -35,7 +35,7 @@ export async function listBackups(
   where: RepositoryName | 'all' = 'all',
   now: Date = new Date(),
 ): Promise<BackupList> {
-  const names: RepositoryName[] = where === 'all' ? (site.server ? ['vault', 'server'] : ['vault']) : [where]
+  const names: RepositoryName[] = where === 'all' ? repositoriesOf(site) : [where]
   const { proofs } = await readProofs(context, site.name)
   const scans = new Map<RepositoryName, Scan>()
   for (const name of names) scans.set(name, await scanOrProblem(() => openRepository(context, site, name), name))
@@ -86,7 +86,7 @@ export async function listFolder(path: string, now: Date = new Date()): Promise<
   }
 }
 
-async function scanOrProblem(open: () => Promise<FolderRepository>, place: Place): Promise<Scan> {
+async function scanOrProblem(open: () => Promise<Repository>, place: Place): Promise<Scan> {
   try {
     return await scan(await open(), place)
   } catch (error) {
@@ -96,7 +96,7 @@ async function scanOrProblem(open: () => Promise<FolderRepository>, place: Place
   }
 }
 
-async function scan(repository: FolderRepository, place: Place): Promise<Scan> {
+async function scan(repository: Repository, place: Place): Promise<Scan> {
   const document = await repository.readIndexDocument()
   const files = new Map((await repository.list()).map((facts) => [facts.name, facts]))
   const problems = document.problems.map(({ code, message }) => ({
@@ -125,7 +125,7 @@ async function indexOf(
   }
 }
 
-/** Newest first; at the same moment the vault before the server, else the order of the index. */
+/** Newest first; at the same moment in the order of the repositories, else the order of the index. */
 function byTime(a: BackupEntry, b: BackupEntry): number {
   return a.timestamp === b.timestamp ? 0 : a.timestamp < b.timestamp ? 1 : -1
 }

@@ -53,7 +53,11 @@ export function siteStatus(
       .filter(({ kind }) => kind !== 'pinned')
       .reverse()
       .map(storedBytes),
-    copies: { vault: copyState('vault', list, good, now), server: copyState('server', list, good, now) },
+    copies: {
+      vault: copyState('vault', list, good, now),
+      server: copyState('server', list, good, now),
+      filestore: copyState('filestore', list, good, now),
+    },
     encryption: encryptionOf(good),
     proof: { level: newest?.proof?.level ?? -1, at: newest?.proof?.verifiedAt ?? null },
     drill: drill && describeDrill(drill),

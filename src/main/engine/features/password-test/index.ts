@@ -8,7 +8,7 @@ import { formatBytes, formatMomentLong } from '#shared/format.ts'
 import { type BackupEntry, type BackupPart, type RepositoryName, repositoryNameSchema } from '#shared/model/backup.ts'
 import type { Site } from '#shared/model/site.ts'
 
-type Context = Pick<EngineContext, 'sites' | 'secrets' | 'locks' | 'home' | 'log'>
+type Context = Pick<EngineContext, 'sites' | 'secrets' | 'locks' | 'home' | 'log' | 'ssh'>
 
 const WORST_FIRST = ['unreadable', 'does-not-open', 'opens-with-older', 'opens'] as const
 

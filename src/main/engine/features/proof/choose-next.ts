@@ -1,6 +1,8 @@
+import { type RepositoryName, repositoryNameSchema } from '#shared/model/backup.ts'
+
 /** A backup that could be proven tonight. */
 export interface Candidate {
-  repository: 'vault' | 'server'
+  repository: RepositoryName
   /** Of the backup, ISO UTC. */
   timestamp: string
   /** When it was verified last, ISO UTC; null: never. */
@@ -23,7 +25,7 @@ export function leastKnownFirst(a: Candidate, b: Candidate): number {
     return a.verifiedAt < b.verifiedAt ? -1 : 1
   }
   if (a.timestamp !== b.timestamp) return a.timestamp > b.timestamp ? -1 : 1
-  return a.repository === b.repository ? 0 : a.repository === 'vault' ? -1 : 1
+  return repositoryNameSchema.options.indexOf(a.repository) - repositoryNameSchema.options.indexOf(b.repository)
 }
 
 /**

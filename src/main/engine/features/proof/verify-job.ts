@@ -9,7 +9,7 @@ import { openRepository } from '#engine/foundation/repository/open.ts'
 import type { Repository } from '#engine/foundation/repository/types.ts'
 import { AppError } from '#shared/errors.ts'
 import { formatPlural } from '#shared/format.ts'
-import { type BackupEntry, type BackupList, isSameMoment, type Proof } from '#shared/model/backup.ts'
+import { type BackupEntry, type BackupList, isSameMoment, type Proof, type RepositoryName } from '#shared/model/backup.ts'
 import type { DrillReport } from '#shared/model/drill.ts'
 import type { Site } from '#shared/model/site.ts'
 import { splitBackupName } from '#shared/rotation.ts'
@@ -21,7 +21,7 @@ export interface VerifyRequest {
   /** ISO UTC; only the backup of that moment. */
   timestamp?: string
   /** Default: the vault if the backup is there, else the server. */
-  from?: 'vault' | 'server' | 'all'
+  from?: RepositoryName | 'all'
   level: ProofLevel
   passwords: string[]
 }
@@ -62,7 +62,7 @@ export async function startVerify(context: EngineContext, request: VerifyRequest
     holds: [holdOf(site.name, request.level)],
     run: (job) =>
       proveAll(context, job, { site: siteOf(site), entries, level: request.level, passwords }, ({ repository }) =>
-        openRepository(context, site, repository === 'server' ? 'server' : 'vault'),
+        openRepository(context, site, ofSite(repository)),
       ),
   })
 }
@@ -74,7 +74,7 @@ export interface DrillJobRequest {
   /** ISO UTC; only the backup of that moment. */
   timestamp?: string
   /** Default: the vault if the backup is there, else the server. */
-  from?: 'vault' | 'server'
+  from?: RepositoryName
   passwords: string[]
 }
 
@@ -110,12 +110,17 @@ export async function startDrill(context: EngineContext, request: DrillJobReques
     site: site.name,
     holds: [holdOf(site.name, 3)],
     run: async (job) => {
-      const repository = await openRepository(context, site, entry.repository === 'server' ? 'server' : 'vault')
+      const repository = await openRepository(context, site, ofSite(entry.repository))
       const proof = await proveBackup(context, job, { site: siteOf(site), entry, repository, level: 3, passwords })
       if (proof.drill === null) throw notDrilled(entry.name, lockedReason(proof) ?? 'it could not be read')
       return { repository: entry.repository, name: entry.name, timestamp: entry.timestamp, report: proof.drill, proof }
     },
   })
+}
+
+/** Backups of a site are in one of its repositories: a plain folder is listed by itself. */
+function ofSite(repository: BackupEntry['repository']): RepositoryName {
+  return repository === 'folder' ? 'vault' : repository
 }
 
 function notDrilled(name: string, reason: string): AppError {

@@ -1,5 +1,5 @@
 import type { EngineContext } from '#engine/foundation/context.ts'
-import type { Site } from '#shared/model/site.ts'
+import { localServer, type Site } from '#shared/model/site.ts'
 import { wasCommitted } from './commit-outcome.ts'
 import { undoFiles } from './files/undo-files.ts'
 import {
@@ -25,8 +25,8 @@ type Recovery = Pick<EngineContext, 'sites' | 'log'>
  * @throws AppError when the database can't be asked but must be: then everything stays, for the next start
  */
 export async function recoverInterruptedRestores(context: Recovery, site: Site): Promise<void> {
-  if (!site.server) return
-  const folders = site.server
+  const folders = localServer(site)
+  if (!folders) return
   const { filesDir } = folders
   for (const job of await listUndoJobs(filesDir)) {
     const start = await readUndoStart(filesDir, job)

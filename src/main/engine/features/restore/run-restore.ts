@@ -5,7 +5,7 @@ import { openRepository } from '#engine/foundation/repository/open.ts'
 import type { Repository } from '#engine/foundation/repository/types.ts'
 import { AppError, cancelledError, isCancelled, toAppError } from '#shared/errors.ts'
 import type { PlanCheck } from '#shared/model/plan.ts'
-import type { Site } from '#shared/model/site.ts'
+import { localServer, type Site } from '#shared/model/site.ts'
 import { type ConfigResult, restoreConfig } from './config/restore-config.ts'
 import { undoFiles } from './files/undo-files.ts'
 import { appendToUndoJournal, hasUndo, undoPlaces } from './files/undo-journal.ts'
@@ -133,7 +133,7 @@ class RestoreRun {
   }
 
   async #restoreMedia(repository: Repository, part: PlannedPart): Promise<void> {
-    const { server } = this.#site
+    const server = localServer(this.#site)
     if (!server) throw outdated('the site has no files folder any more')
     const job = this.#job
     job.phase('Writing media files', part.storedBytes, 'bytes')
@@ -147,7 +147,8 @@ class RestoreRun {
   }
 
   async #restoreConfig(repository: Repository, part: PlannedPart): Promise<void> {
-    const { server: folders, name: site } = this.#site
+    const folders = localServer(this.#site)
+    const { name: site } = this.#site
     if (!folders) throw outdated('the site has no server folder any more')
     const job = this.#job
     const { plan, database } = this.#stored
@@ -229,7 +230,7 @@ class RestoreRun {
 
   /** The files folder, when what this job wrote can be undone there. */
   #undoFolder(): string | null {
-    const { server } = this.#site
+    const server = localServer(this.#site)
     return server && this.#wroteFiles && hasUndo(server.filesDir, this.#job.id) ? server.filesDir : null
   }
 
@@ -239,7 +240,7 @@ class RestoreRun {
     const filesDir = this.#undoFolder()
     // whether the database was swapped is not known: the next start finds out and decides
     if (failure.code === 'commit-unknown') return failure
-    const { server } = this.#site
+    const server = localServer(this.#site)
     if (filesDir !== null && server) {
       try {
         const { removed, putBack } = await undoFiles(server, this.#job.id)

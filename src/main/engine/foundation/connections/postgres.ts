@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import pg from 'pg'
 import { AppError } from '#shared/errors.ts'
 
@@ -9,6 +10,22 @@ export interface PostgresConnection {
   user: string
   password?: string
   tls: 'disable' | 'require' | 'verify-full'
+  /** PEM files: authorities to trust, and a certificate with its key to log in with. */
+  caFile?: string
+  certificateFile?: string
+  keyFile?: string
+  /** Through a server: host and port are as that server sees them. */
+  tunnel?: Tunnel
+}
+
+/** The way to a database through a server. */
+export interface Tunnel {
+  /** For messages: `through deploy@web1.example.org`. */
+  readonly through: string
+  /** A stream to the database, for our own client. */
+  open(signal?: AbortSignal): Promise<Duplex>
+  /** A port on 127.0.0.1 for other programs, which leads there until it is closed. */
+  listen(signal?: AbortSignal): Promise<{ port: number; close(): Promise<void> }>
 }
 
 /**

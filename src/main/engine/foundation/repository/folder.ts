@@ -5,7 +5,6 @@ import type { Readable } from 'node:stream'
 import { AppError } from '#shared/errors.ts'
 import { syncFolder } from '../files/atomic.ts'
 import type { Locks } from '../locks.ts'
-import type { IndexDocument } from './backup-index.ts'
 import { createFile, type FolderOwner, makeHomeFolder } from './file-owner.ts'
 import { readPlainFile, statPlainFile } from './folder-read.ts'
 import { readIndexFile, updateIndexFile } from './index-file.ts'
@@ -14,11 +13,10 @@ import type { FileStat, Lease, PutOptions, Repository } from './types.ts'
 
 /** A repository that is a folder: besides the contract, what putting a slot in place needs. */
 export interface FolderRepository extends Repository {
+  readonly kind: 'folder'
   readonly owner: FolderOwner
   readonly folder: string
   readonly isOurJob: FolderOptions['isOurJob']
-  /** The index with its unusable entries and problems. @throws AppError `index-corrupt` */
-  readIndexDocument(): Promise<IndexDocument>
   /**
    * Creates `FILENAME.ID.part` for writing, with the owner and mode of the repository. Part files of a job that died
    * are cleared away by the recovery; those of a job that holds the lease are not touched.
@@ -175,6 +173,14 @@ export function openFolderRepository(options: FolderOptions): FolderRepository {
       const resource = `folder:${folder}`
       if (locks) return locks.acquire(resource, signal ? { signal } : {})
       return takeTurn(resource, signal)
+    },
+
+    async openSlot() {
+      throw new AppError('being-built', 'Not there yet.', {})
+    },
+
+    async removeSlot() {
+      throw new AppError('being-built', 'Not there yet.', {})
     },
 
     async createPart(finalName, id) {

@@ -1,5 +1,5 @@
 import { access } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, posix } from 'node:path'
 import { AppError } from '#shared/errors.ts'
 import type { RepositoryName } from '#shared/model/backup.ts'
 import type { Site } from '#shared/model/site.ts'
@@ -7,12 +7,26 @@ import type { EngineContext } from '../context.ts'
 import type { Home } from '../home.ts'
 import { journalPath } from '../jobs/journal.ts'
 import { type FolderRepository, openFolderRepository } from './folder.ts'
-import type { BackupIndex } from './types.ts'
+import type { BackupIndex, Repository } from './types.ts'
 
-/** The folder that holds a server's backups; null: the site has no server. */
+/** What opening a site's repositories needs of the engine. */
+export type RepositoryContext = Pick<EngineContext, 'sites' | 'locks' | 'home' | 'ssh'>
+
+/** The folder that holds a server's backups, on this computer or on that machine; null: the site has no server. */
 export function serverBackupFolder(site: Site): string | null {
   if (!site.server) return null
-  return site.server.backupDir ?? join(site.server.filesDir, 'backup')
+  const { kind, backupDir, filesDir } = site.server
+  return backupDir ?? (kind === 'ssh' ? posix.join(filesDir, 'backup') : join(filesDir, 'backup'))
+}
+
+/** The same when it is on this computer; null: it is not. */
+export function localServerFolder(site: Site): string | null {
+  return site.server?.kind === 'folder' ? serverBackupFolder(site) : null
+}
+
+/** The repositories that a site's settings name. */
+export function repositoriesOf(site: Site): RepositoryName[] {
+  return ['vault', ...(site.server ? ['server' as const] : []), ...(site.filestore ? ['filestore' as const] : [])]
 }
 
 /** Tells jobs of this home folder from those of another one that shares a server's folder with us. */
@@ -24,27 +38,42 @@ export function ourJobs(home: Pick<Home, 'jobs'>): (id: string) => Promise<boole
     )
 }
 
+/** Opens the vault of a site. One that does not exist yet counts as empty. */
+export function openVault({ sites, locks, home }: RepositoryContext, site: Site): FolderRepository {
+  return openFolderRepository({
+    folder: sites.vaultPath(site),
+    owner: 'home',
+    locks,
+    isOurJob: ourJobs(home),
+    create: true,
+  })
+}
+
 /**
- * Opens a repository of a site. A vault that does not exist yet counts as empty; a server's folder must be there.
- * @throws AppError `no-server`, `repository-unreachable`
+ * Opens a repository of a site.
+ * @throws AppError `no-server`, `no-filestore`, `repository-unreachable`, those of the connection
  */
-export async function openRepository(
-  context: Pick<EngineContext, 'sites' | 'locks' | 'home'>,
-  site: Site,
-  name: RepositoryName,
-): Promise<FolderRepository> {
-  const { sites, locks, home } = context
-  const isOurJob = ourJobs(home)
-  if (name === 'vault')
-    return openFolderRepository({ folder: sites.vaultPath(site), owner: 'home', locks, isOurJob, create: true })
-  const folder = serverBackupFolder(site)
-  if (folder === null) {
-    throw new AppError('no-server', `The site ${site.name} has no server, so there is nothing to read or write there.`, {
-      hint: 'Add the server’s folders in the site’s settings.',
+export async function openRepository(context: RepositoryContext, site: Site, name: RepositoryName): Promise<Repository> {
+  if (name === 'vault') return openVault(context, site)
+  if (name === 'filestore') {
+    throw new AppError('no-filestore', `The site ${site.name} has no filestore, so there is nothing to read or write there.`, {
+      hint: 'Add the filestore in the site’s settings.',
       details: { site: site.name },
     })
   }
-  const repository = openFolderRepository({ folder, owner: 'server', locks, isOurJob })
+  const folder = localServerFolder(site)
+  if (folder === null) {
+    throw new AppError('no-server', `The site ${site.name} has no server, so there is nothing to read or write there.`, {
+      hint: 'Add the server in the site’s settings.',
+      details: { site: site.name },
+    })
+  }
+  return openServerFolder(context, folder)
+}
+
+/** Opens the backup folder of a server on this computer; it must be there. @throws AppError `repository-unreachable` */
+export async function openServerFolder({ locks, home }: RepositoryContext, folder: string): Promise<FolderRepository> {
+  const repository = openFolderRepository({ folder, owner: 'server', locks, isOurJob: ourJobs(home) })
   await repository.stat('backup.json')
   return repository
 }
@@ -64,7 +93,7 @@ export interface RotationIndexes {
  * @throws AppError those of the repository that is written
  */
 export async function readRotationIndexes(
-  context: Pick<EngineContext, 'sites' | 'locks' | 'home'>,
+  context: RepositoryContext,
   site: Site,
   to: RepositoryName,
   onSkipped: (name: RepositoryName, error: Error) => void = () => {},

@@ -8,8 +8,9 @@ import { type SecretFile, seal, secretFileSchema, unseal, unwrapKey, wrapKey } f
 
 const VERSION = 1
 
-/** Names of secrets: `site/NAME/database-password`, `site/NAME/encryption-password`, `site/NAME/older-N/encryption-password`. */
-export type SecretName = `site/${string}/${'database-password' | 'encryption-password'}`
+/** Names of secrets: `site/NAME/database-password`, …, `site/NAME/older-N/encryption-password`. */
+export type SecretName =
+  `site/${string}/${'database-password' | 'encryption-password' | 'ssh-password' | 'ssh-passphrase' | 'filestore-secret'}`
 
 /** The system's keyring, reached through the shell. */
 export interface Keyring {

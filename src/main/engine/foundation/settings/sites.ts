@@ -1,8 +1,16 @@
 import { readdir, rm } from 'node:fs/promises'
-import { isAbsolute, join, sep } from 'node:path'
+import { isAbsolute, join, posix, sep } from 'node:path'
 import type { SettingsProblem } from '#shared/contract/sites.ts'
 import { AppError } from '#shared/errors.ts'
-import { SITE_NAME, type Site, type SiteInput, type SiteView, siteInputSchema, siteSchema } from '#shared/model/site.ts'
+import {
+  SITE_NAME,
+  type Site,
+  type SiteInput,
+  type SiteView,
+  type SshSecrets,
+  siteInputSchema,
+  siteSchema,
+} from '#shared/model/site.ts'
 import type { PostgresConnection } from '../connections/postgres.ts'
 import { writeFileAtomic } from '../files/atomic.ts'
 import type { Home } from '../home.ts'
@@ -30,6 +38,10 @@ export interface Sites {
   vaultPath(site: Site): string
   /** The way to its database, password included. @throws AppError `secrets-locked` */
   connection(site: Site): Promise<PostgresConnection>
+  /** The secrets of its SSH connection. @throws AppError `secrets-locked` */
+  sshSecrets(site: Pick<Site, 'name'>): Promise<SshSecrets>
+  /** The secret key of its filestore; null: none stored. @throws AppError `secrets-locked` */
+  filestoreSecret(site: Pick<Site, 'name'>): Promise<string | null>
   /** The password for its `.enc` files; null: none stored. @throws AppError `secrets-locked` */
   encryptionPassword(site: Site): Promise<string | null>
 }
@@ -53,12 +65,18 @@ export function openSites(options: { home: Home; locks: Locks; secrets: Secrets;
       vaultPath: vaultPath(site),
       hasDatabasePassword: await secrets.has(`site/${site.name}/database-password`),
       hasEncryptionPassword: await secrets.has(`site/${site.name}/encryption-password`),
+      hasSshPassword: await secrets.has(`site/${site.name}/ssh-password`),
+      hasSshPassphrase: await secrets.has(`site/${site.name}/ssh-passphrase`),
+      hasFilestoreSecret: await secrets.has(`site/${site.name}/filestore-secret`),
       isDemo: site.server?.siteDir.startsWith(home.demo + sep) ?? false,
     }
   }
 
   async function storeSecrets(input: SiteInput): Promise<void> {
     if (input.database.password) await secrets.set(`site/${input.name}/database-password`, input.database.password)
+    if (input.sshSecrets?.password) await secrets.set(`site/${input.name}/ssh-password`, input.sshSecrets.password)
+    if (input.sshSecrets?.passphrase) await secrets.set(`site/${input.name}/ssh-passphrase`, input.sshSecrets.passphrase)
+    if (input.filestoreSecret) await secrets.set(`site/${input.name}/filestore-secret`, input.filestoreSecret)
     if (input.encryption?.password) await setEncryptionPassword({ secrets }, input.name, input.encryption.password)
   }
 
@@ -132,6 +150,14 @@ export function openSites(options: { home: Home; locks: Locks; secrets: Secrets;
       const password = await secrets.get(`site/${site.name}/database-password`)
       return { host, port, database, user, tls, ...(password === null ? {} : { password }) }
     },
+    async sshSecrets({ name }) {
+      const password = await secrets.get(`site/${name}/ssh-password`)
+      const passphrase = await secrets.get(`site/${name}/ssh-passphrase`)
+      return { ...(password === null ? {} : { password }), ...(passphrase === null ? {} : { passphrase }) }
+    },
+    filestoreSecret({ name }) {
+      return secrets.get(`site/${name}/filestore-secret`)
+    },
     encryptionPassword(site) {
       return secrets.get(`site/${site.name}/encryption-password`)
     },
@@ -147,7 +173,14 @@ function unknownSite(name: string): AppError {
 
 /** What goes into the settings file of a site: everything but its passwords. */
 function withoutSecrets(input: SiteInput): Site {
-  const { database, encryption, ...rest } = siteInputSchema.parse(input)
+  const {
+    database,
+    encryption,
+    discovery: _discovery,
+    sshSecrets: _sshSecrets,
+    filestoreSecret: _filestoreSecret,
+    ...rest
+  } = siteInputSchema.parse(input)
   const { password: _databasePassword, ...databaseSettings } = database
   const { password: _encryptionPassword, ...encryptionSettings } = encryption ?? { enabled: false }
   const site = siteSchema.parse({
@@ -155,9 +188,20 @@ function withoutSecrets(input: SiteInput): Site {
     database: databaseSettings,
     ...(encryption ? { encryption: encryptionSettings } : {}),
   })
-  const paths = [site.server?.siteDir, site.server?.filesDir, site.server?.securityDir, site.server?.backupDir, site.vault?.path]
-  for (const path of paths) {
-    if (path !== undefined && !isAbsolute(path)) {
+  const isRemote = site.server?.kind === 'ssh'
+  const there = [site.server?.siteDir, site.server?.filesDir, site.server?.securityDir, site.server?.backupDir]
+  const here = [
+    site.vault?.path,
+    site.database.caFile,
+    site.database.certificateFile,
+    site.database.keyFile,
+    site.filestore?.caFile,
+  ]
+  for (const [path, isFull] of [
+    ...there.map((path) => [path, isRemote ? posix.isAbsolute : isAbsolute] as const),
+    ...here.map((path) => [path, isAbsolute] as const),
+  ]) {
+    if (path !== undefined && !isFull(path)) {
       throw new AppError('path-not-absolute', `"${path}" is not a full path. The site was not saved.`, {
         hint: 'Give the path from the root of the file system.',
       })

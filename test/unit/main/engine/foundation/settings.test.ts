@@ -93,6 +93,9 @@ describe('sites', () => {
     expect(view).toMatchObject({
       hasDatabasePassword: true,
       hasEncryptionPassword: false,
+      hasSshPassword: false,
+      hasSshPassphrase: false,
+      hasFilestoreSecret: false,
       site: { version: 1, rotation: 'auto' },
     })
     expect(await readFile(join(home.sites, 'testsite.json'), 'utf8')).not.toContain('canary')
@@ -152,7 +155,13 @@ describe('sites', () => {
 describe('preferences', () => {
   it('has defaults, merges changes, keeps a corrupt file', async () => {
     const preferences = openPreferences(home.settingsFile, locks)
-    expect(await preferences.get()).toEqual({ version: 1, theme: 'system', stayInTray: false, startAtLogin: false })
+    expect(await preferences.get()).toEqual({
+      version: 1,
+      theme: 'system',
+      stayInTray: false,
+      startAtLogin: false,
+      transferLimit: null,
+    })
     await preferences.update({ theme: 'dark' })
     expect(await openPreferences(home.settingsFile, locks).get()).toMatchObject({ theme: 'dark' })
     await writeFile(home.settingsFile, 'not json')

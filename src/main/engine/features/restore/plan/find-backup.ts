@@ -1,6 +1,6 @@
 import { listBackups } from '#engine/features/listing/index.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
-import { openRepository } from '#engine/foundation/repository/open.ts'
+import { openRepository, repositoriesOf } from '#engine/foundation/repository/open.ts'
 import type { Repository } from '#engine/foundation/repository/types.ts'
 import { AppError } from '#shared/errors.ts'
 import { type BackupEntry, type BackupPart, isSameMoment, type PartKind, type RepositoryName } from '#shared/model/backup.ts'
@@ -17,7 +17,7 @@ export interface FoundBackup {
 }
 
 /**
- * Finds a backup of a site: where it was asked for, else in the vault, else in the server's folder.
+ * Finds a backup of a site: where it was asked for, else in the vault, on the server, in the filestore.
  * @throws AppError `unknown-backup`, or why a repository can't be listed
  */
 export async function findBackup(
@@ -30,7 +30,9 @@ export async function findBackup(
     ({ name, timestamp }) =>
       name === wanted.name && (wanted.timestamp === undefined || isSameMoment(timestamp, wanted.timestamp)),
   )
-  const entry = named.find(({ repository }) => repository === 'vault') ?? named.find(({ repository }) => repository === 'server')
+  const entry = repositoriesOf(site)
+    .map((from) => named.find(({ repository }) => repository === from))
+    .find((found) => found !== undefined)
   if (!entry || entry.repository === 'folder') {
     const cause = list.problems.find(({ code }) => !code.startsWith('index-entry-'))
     if (cause) throw new AppError(cause.code, cause.message, { hint: cause.hint, details: { repository: cause.repository } })
@@ -48,7 +50,7 @@ function whyFrom(from: RepositoryName, wanted: RepositoryName | undefined, place
   if (wanted !== undefined) return `Read from the ${from} (${place}), as asked for.`
   return from === 'vault'
     ? `Read from the vault (${place}).`
-    : `Read from the server’s folder (${place}): the vault does not have this backup.`
+    : `Read from the ${from} (${place}): ${from === 'server' ? 'the vault does' : 'vault and server do'} not have this backup.`
 }
 
 export function partOf(entry: BackupEntry, kind: PartKind): BackupPart | null {

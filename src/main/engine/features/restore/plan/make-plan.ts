@@ -5,7 +5,7 @@ import type { JobContext, JobHandle } from '#engine/foundation/jobs/types.ts'
 import { AppError } from '#shared/errors.ts'
 import type { PartKind, RepositoryName } from '#shared/model/backup.ts'
 import type { PlanCheck, RestorePart, RestorePlan } from '#shared/model/plan.ts'
-import type { Site } from '#shared/model/site.ts'
+import { localServer, type Site } from '#shared/model/site.ts'
 import type { ConfigPart } from '../config/config-entry.ts'
 import { type ConfigSurvey, surveyConfig } from '../config/survey-config.ts'
 import { type LiveDatabase, readLive, readNeeded } from '../live.ts'
@@ -173,7 +173,7 @@ class PlanMaker {
       if (!wanted.includes(part)) continue
       if (partOf(entry, PART_OF[part]) === null) {
         if (part !== 'database') this.#checks.push(checks.missingPartCheck(PART_WORDS[part]))
-      } else if (part !== 'database' && !this.#site.server) {
+      } else if (part !== 'database' && !localServer(this.#site)) {
         this.#checks.push(checks.noFolderCheck(PART_WORDS[part]))
       } else parts.push(part)
     }
@@ -202,7 +202,7 @@ class PlanMaker {
   }
 
   async #readMedia(reader: BackupReader) {
-    const { server } = this.#site
+    const server = localServer(this.#site)
     if (!server) return null
     const { signal } = this.#job
     const media = await reader.read<MediaSurvey>('files', 'Media', 'its end', (content) =>
@@ -215,7 +215,8 @@ class PlanMaker {
   }
 
   async #readConfig(reader: BackupReader, parts: ConfigPart[]) {
-    const { server: folders, name: site } = this.#site
+    const folders = localServer(this.#site)
+    const { name: site } = this.#site
     if (!folders || parts.length === 0) return null
     const { signal } = this.#job
     const config = await reader.read<ConfigSurvey>('config', 'Configuration', 'its end', (tar) =>

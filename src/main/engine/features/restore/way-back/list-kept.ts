@@ -2,7 +2,7 @@ import type { EngineContext } from '#engine/foundation/context.ts'
 import { AppError, toAppError } from '#shared/errors.ts'
 import type { Job } from '#shared/model/job.ts'
 import type { KeptState } from '#shared/model/plan.ts'
-import type { Site } from '#shared/model/site.ts'
+import { localServer, type Site } from '#shared/model/site.ts'
 import { isCutWhenKept, keptMoment } from '../plan/kept-name.ts'
 import { type KeptSchema, readKeptSchemas } from './kept-schemas.ts'
 import { type SetAside, setAsideBy } from './restore-facts.ts'
@@ -37,7 +37,8 @@ export async function listKept(context: EngineContext, site: Site, signal?: Abor
     failures.push(toAppError(error))
     return []
   }
-  const folders = await (site.server ? readUndoFolders(site.server.filesDir, site.name) : Promise.resolve([])).catch((error) =>
+  const server = localServer(site)
+  const folders = await (server ? readUndoFolders(server.filesDir, site.name) : Promise.resolve([])).catch((error) =>
     tolerate<UndoFolder>(error),
   )
   const schemas = await readSchemas(context, site, signal).catch((error) => tolerate<KeptSchema>(error))

@@ -3,7 +3,7 @@ import { connectPostgres } from '#engine/foundation/connections/postgres.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
 import type { JobContext, JobHandle } from '#engine/foundation/jobs/types.ts'
 import type { PlanCheck, WayBackPlan } from '#shared/model/plan.ts'
-import type { Site } from '#shared/model/site.ts'
+import { localServer, type Site } from '#shared/model/site.ts'
 import { measureUndo } from '../files/undo-journal.ts'
 import { type LiveDatabase, readLive } from '../live.ts'
 import { keptName } from '../plan/kept-name.ts'
@@ -102,7 +102,7 @@ async function lookForUndo(context: EngineContext, job: JobContext, site: Site, 
       checks.dependentsStayCheck(live.schemaOid === null ? [] : await dependentsOf(context, site, live.schemaOid)),
     )
   }
-  const { server } = site
+  const server = localServer(site)
   if (kept.folder && server) {
     found.push(checks.filesThereCheck(await measureUndo(server.filesDir, kept.folder.job)))
     const later = laterChanges(await readUndoFolders(server.filesDir, site.name), kept.folder)

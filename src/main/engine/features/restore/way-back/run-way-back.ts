@@ -3,7 +3,7 @@ import type { EngineContext } from '#engine/foundation/context.ts'
 import type { JobContext } from '#engine/foundation/jobs/types.ts'
 import { AppError, cancelledError, isCancelled, toAppError } from '#shared/errors.ts'
 import { formatPlural } from '#shared/format.ts'
-import type { Site } from '#shared/model/site.ts'
+import { localServer, type Site } from '#shared/model/site.ts'
 import { undoFiles } from '../files/undo-files.ts'
 import { appendToUndoJournal, hasUndo, markCommitted, removeUndo, type SiteFolders } from '../files/undo-journal.ts'
 import type { Committing } from '../load.ts'
@@ -205,7 +205,7 @@ class WayBackRun {
   }
 
   #folders(): SiteFolders {
-    const { server } = this.#site
+    const server = localServer(this.#site)
     if (!server) throw outdated('the site has no files folder any more')
     return server
   }
@@ -216,7 +216,7 @@ class WayBackRun {
     const { folder } = this.#stored.kept
     // whether the schemas were swapped is not known: the next start finds out and decides
     if (failure.code === 'commit-unknown') return failure
-    const { server } = this.#site
+    const server = localServer(this.#site)
     if (folder && server && hasUndo(server.filesDir, this.#job.id)) {
       try {
         await undoFiles(server, this.#job.id)

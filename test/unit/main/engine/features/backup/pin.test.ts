@@ -6,7 +6,7 @@ import { chooseName } from '#engine/features/backup/slot-choice.ts'
 import { listBackups } from '#engine/features/listing/index.ts'
 import { startVerify } from '#engine/features/proof/index.ts'
 import { openFolderRepository } from '#engine/foundation/repository/folder.ts'
-import { openRepository } from '#engine/foundation/repository/open.ts'
+import { openRepository, openVault } from '#engine/foundation/repository/open.ts'
 import { schemeOfIndex } from '#engine/foundation/repository/scheme.ts'
 import { removeKept } from '#engine/foundation/repository/slot-removal.ts'
 import { recoverSlots, writeSlot } from '#engine/foundation/repository/slot-writer.ts'
@@ -81,7 +81,7 @@ describe.skipIf(!hasFixtures)('pinning', () => {
     const before = await readFile(join(vault, `${pinned.name}.sql.gz`))
     expect((await stat(join(vault, `${pinned.name}.sql.gz`))).ino).toBe((await stat(join(vault, 'testsite-6.sql.gz'))).ino)
     // the slot gets a newer backup
-    const repository = await openRepository(context, site, 'vault')
+    const repository = openVault(context, site)
     const { handle } = await repository.createPart('testsite-6.sql.gz', SLOT_JOB)
     await handle.writeFile('newer')
     await handle.close()

@@ -43,6 +43,7 @@ describe.skipIf(!hasFixtures)('listFolder on a real server’s folders', () => {
       size: 232_674,
       hash: '7a13c1a50149e9bdb3a0e68525dcc6e9120a9f4f0fd04b249f814aeacef3d6e6',
       isEncrypted: true,
+      trouble: null,
     })
     expect(list.backups.find(({ name }) => name === 'testsite-5')?.parts.map(({ part }) => part)).toEqual(['database', 'config'])
     expect(list.unknown.map(({ file, kind }) => `${file} ${kind}`)).toEqual([

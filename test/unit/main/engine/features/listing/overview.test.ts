@@ -17,6 +17,9 @@ const view = (hasServer = true) => ({
   vaultPath: '/v',
   hasDatabasePassword: true,
   hasEncryptionPassword: false,
+  hasSshPassword: false,
+  hasSshPassphrase: false,
+  hasFilestoreSecret: false,
   isDemo: false,
 })
 const proof = (level: number, verdict: Proof['verdict'] = 'verified'): Proof => ({
@@ -38,7 +41,7 @@ function backup(repository: 'vault' | 'server', hours: number, change: Partial<B
     repository,
     slot: '1',
     kind: 'daily',
-    parts: [{ part: 'database', file: 'shop-1.sql.gz', size: 1000, hash: null, isEncrypted: false }],
+    parts: [{ part: 'database', file: 'shop-1.sql.gz', size: 1000, hash: null, isEncrypted: false, trouble: null }],
     kept: { reason: 'day', text: '', replacedOn: null },
     proof: proof(2),
     ...change,
@@ -103,7 +106,11 @@ describe('siteStatus', () => {
     [
       'a part is missing',
       () =>
-        status([backup('vault', 6, { parts: [{ part: 'database', file: 'x', size: null, hash: null, isEncrypted: false }] })]),
+        status([
+          backup('vault', 6, {
+            parts: [{ part: 'database', file: 'x', size: null, hash: null, isEncrypted: false, trouble: null }],
+          }),
+        ]),
       'unprotected',
       'no good backup',
     ],
