@@ -1,4 +1,5 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -8,7 +9,7 @@ import { pgDumpEntries } from '#test/support/dump.ts'
 import { type TestContext, withPhases } from '#test/support/engine-context.ts'
 import { fixture, hasFixtures } from '#test/support/fixtures.ts'
 import { type Postgres15, startPostgres15 } from '#test/support/postgres.ts'
-import { createDatabaseFrom, makePlan, openLiveSite, putBackup, runPlan, treeOf } from '#test/support/restore-site.ts'
+import { createDatabaseFrom, makePlan, mediaFiles, openLiveSite, putBackup, runPlan, treeOf } from '#test/support/restore-site.ts'
 
 if (!hasFixtures) console.error('SKIPPED test/integration/restore-checks.test.ts: the fixtures of a real server are missing')
 
@@ -77,6 +78,56 @@ describe.skipIf(!hasFixtures)('what a restore makes sure of', () => {
       state: 'done',
       detail: expect.stringContaining('edge_id_seq'),
     })
+  }, 60_000)
+
+  /** A backup with media, one of which the site lacks. */
+  const putWithMedia = async (text: string) => {
+    const [lacking = ''] = await mediaFiles(server)
+    await rm(lacking)
+    const files = await readFile(fixture('backups', '1-plain-full', 'testsite-1.tar.gz'))
+    await putBackup(server.backupDir, { database: gzipSync(Buffer.from(text, 'latin1')), files })
+    return lacking
+  }
+
+  it('takes media back when it is cancelled after the last statement, before COMMIT', async () => {
+    const lacking = await putWithMedia(dump)
+    const before = await live()
+    const tree = await treeOf(server.archiveDir)
+    const plan = await makePlan(test.context, { safetyBackup: false })
+    let wasWritten = false
+    const context = withPhases(test.context, (name, job) => {
+      if (name !== 'Checking what was loaded') return
+      wasWritten = existsSync(lacking)
+      void test.context.jobs.cancel(job)
+    })
+    const job = await runPlan(context, plan.id)
+    expect(wasWritten).toBe(true)
+    expect(job.state).toBe('cancelled')
+    expect(await live()).toEqual(before)
+    expect(await treeOf(server.archiveDir)).toBe(tree)
+  }, 60_000)
+
+  it('does not start without a role that only rights name, and takes all back when it goes away after the plan', async () => {
+    const grant = 'GRANT SELECT ON TABLE "testsite"."rsc" TO "reader_of_tests";\n\n'
+    await putWithMedia(dump.replace('--\n-- PostgreSQL database dump complete', (text) => grant + text))
+    const before = await live()
+    const tree = await treeOf(server.archiveDir)
+    const without = await makePlan(test.context, { safetyBackup: false })
+    expect(without.checks.filter(({ outcome }) => outcome === 'failed')).toMatchObject([
+      { name: 'Roles', finding: expect.stringContaining('reader_of_tests') },
+    ])
+    expect(without.runnable).toBe(false)
+    await postgres.psql('postgres', 'CREATE ROLE reader_of_tests')
+    const plan = await makePlan(test.context, { safetyBackup: false })
+    await postgres.psql('postgres', 'DROP ROLE reader_of_tests')
+    expect(plan.runnable).toBe(true)
+    const { error } = await runPlan(test.context, plan.id)
+    expect(error).toMatchObject({
+      code: 'statement-failed',
+      message: expect.stringMatching(/role "reader_of_tests" does not exist\. Database and media are exactly as before\.$/),
+    })
+    expect(await live()).toEqual(before)
+    expect(await treeOf(server.archiveDir)).toBe(tree)
   }, 60_000)
 
   it('restores nothing when the safety backup can’t be made', async () => {
