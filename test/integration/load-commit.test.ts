@@ -74,6 +74,10 @@ describe('a load commits only', () => {
     await postgres.psql('postgres', 'DROP DATABASE live WITH (FORCE)')
   })
 
+  async function untilCommitted(): Promise<void> {
+    const count = `SELECT count(*) FROM pg_namespace WHERE nspname = '${KEPT}'`
+    while ((await postgres.psql('live', count)) !== '1\n') await sleep(50)
+  }
   const overProxy = () => ({ connection: { ...postgres.connection('live', 'zotonic'), port: proxy?.port ?? 0 } })
   const isAsBefore = async () => expect(await dumpOf(postgres, 'live')).toBe(before)
   const rows = async (schema: string) =>
@@ -82,8 +86,7 @@ describe('a load commits only', () => {
   /** The dump; somebody else begins to change a row of the live site while its rows are awaited. */
   async function* whileSomebodyWrites(): AsyncGenerator<Buffer> {
     yield Buffer.from(HEAD)
-    // time for the statements so far: what looks for locks at the start is over
-    await sleep(200)
+    // the dump is read only once the live tables were free
     await holder.query('BEGIN')
     await holder.query('INSERT INTO testsite.rsc VALUES (2)')
     yield Buffer.from(REST)
@@ -119,6 +122,7 @@ describe('a load commits only', () => {
       ['no CRC', 'cut', Buffer.alloc(0)],
       ['half of its CRC', 'cut', TRAILER.subarray(0, 6)],
       ['a further member that is cut', 'cut', Buffer.concat([TRAILER, PACKED.subarray(0, 12)])],
+      ['zeros behind it', 'trailing', Buffer.concat([TRAILER, Buffer.alloc(100)])],
       ['something else behind it', 'trailing', Buffer.concat([TRAILER, Buffer.from('something else')])],
     ])('not with %s', async (_, fault, end) => {
       const error = await fails(load(postgres, 'live', endingWith(end), { beforeCommit }))
@@ -145,10 +149,10 @@ describe('a load commits only', () => {
     }
     const told: (string | null)[] = []
     const onLockWait = (text: string | null) => told.push(text)
-    const error = await fails(load(postgres, 'live', script(), { lockWaitMs: 1200, onLockWait, beforeCommit }))
+    const error = await fails(load(postgres, 'live', script(), { lockWaitMs: 2000, onLockWait, beforeCommit }))
     expect(error).toMatchObject({ code: 'database-locked', details: { holders: [{ pid, program: 'a page being saved' }] } })
     expect(error?.message).toContain(
-      `within 1.2 s: held by process ${pid} of user zotonic (a page being saved), idle in transaction`,
+      `within 2 s: held by process ${pid} of user zotonic (a page being saved), idle in transaction`,
     )
     expect(told[0]).toBe(`Waiting for process ${pid} of user zotonic (a page being saved) to let go of tables of the live site`)
     expect(told.at(-1)).toBeNull()
@@ -170,9 +174,11 @@ describe('a load commits only', () => {
   })
 
   it('not when they go on writing for too long: it tells who they are', async () => {
-    const error = await fails(load(postgres, 'live', whileSomebodyWrites(), { lockWaitMs: 1200, beforeCommit }))
+    const error = await fails(load(postgres, 'live', whileSomebodyWrites(), { lockWaitMs: 2000, beforeCommit }))
     expect(error).toMatchObject({ code: 'database-locked', details: { holders: [{ pid }] } })
-    expect(error?.message).toContain(`held by process ${pid} of user zotonic (a page being saved), idle in transaction`)
+    expect(error?.message).toContain(
+      `within 2 s: held by process ${pid} of user zotonic (a page being saved), idle in transaction`,
+    )
     expect(commits).toBe(0)
     await holder.query('ROLLBACK')
     await isAsBefore()
@@ -230,7 +236,7 @@ describe('a load commits only', () => {
     const cancelSoon = async () => {
       proxy?.setWeather('answers-swallowed')
       if (isRefusing) proxy?.refuse()
-      setTimeout(() => abort.abort(), 300)
+      void untilCommitted().then(() => abort.abort())
     }
     const error = await fails(load(postgres, 'live', DUMP, { ...overProxy(), signal: abort.signal, beforeCommit: cancelSoon }))
     expect(error?.code ?? null).toBe(code)

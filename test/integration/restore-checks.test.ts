@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -126,6 +126,25 @@ describe.skipIf(!hasFixtures)('what a restore makes sure of', () => {
       code: 'statement-failed',
       message: expect.stringMatching(/role "reader_of_tests" does not exist\. Database and media are exactly as before\.$/),
     })
+    expect(await live()).toEqual(before)
+    expect(await treeOf(server.archiveDir)).toBe(tree)
+  }, 60_000)
+
+  it('does not commit another content than the plan read, whatever size and date say', async () => {
+    await putWithMedia(dump)
+    const file = join(server.backupDir, 'testsite-1.sql.gz')
+    const at = new Date('2026-11-23T03:00:00Z')
+    await utimes(file, at, at)
+    const before = await live()
+    const tree = await treeOf(server.archiveDir)
+    const plan = await makePlan(test.context, { safetyBackup: false })
+    const bytes = await readFile(file)
+    // the byte that names the packer's system: gzip itself finds nothing wrong with another one
+    bytes[9] = (bytes[9] ?? 0) ^ 1
+    await writeFile(file, bytes)
+    await utimes(file, at, at)
+    const { error } = await runPlan(test.context, plan.id)
+    expect(error).toMatchObject({ code: 'plan-outdated', message: expect.stringContaining('the content of testsite-1.sql.gz') })
     expect(await live()).toEqual(before)
     expect(await treeOf(server.archiveDir)).toBe(tree)
   }, 60_000)
