@@ -19,8 +19,18 @@ export const WINDOW_PACKAGES = [
   'libpango-1.0-0',
 ]
 
-/** What the tests use beyond that: a screen, fonts to draw with, the servers' PostgreSQL. */
-export const TEST_PACKAGES = [...WINDOW_PACKAGES, 'xvfb', 'xauth', 'fonts-liberation', 'postgresql-15', 'postgresql-client-15']
+/** What the tests use beyond that: a screen, fonts to draw with, the servers' PostgreSQL, an S3 server. */
+export const TEST_PACKAGES = [
+  ...WINDOW_PACKAGES,
+  'xvfb',
+  'xauth',
+  'fonts-liberation',
+  'postgresql-15',
+  'postgresql-client-15',
+  'radosgw',
+  'ceph-mon',
+  'ceph-osd',
+]
 
 export const isLinux = process.platform === 'linux'
 export const isRoot = process.getuid?.() === 0

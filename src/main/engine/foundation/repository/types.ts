@@ -71,12 +71,22 @@ export interface IncomingSlot {
 export interface SlotWriting {
   /** Bytes that an earlier try has stored of a part, from its start; 0: none. */
   storedBytes(kind: PartKind): Promise<number>
-  /** What an earlier try stored, to be hashed again. */
-  readStored(kind: PartKind, length: number, signal: AbortSignal): Promise<Readable>
+  /**
+   * What an earlier try stored, to be hashed again. null: it can't be read back (an upload to S3 that is not completed). Then
+   * the part is written from 0 on, and of what is stored already nothing is sent again whose checksum fits.
+   */
+  readStored(kind: PartKind, length: number, signal: AbortSignal): Promise<Readable | null>
   /**
    * Stores the rest of a part from `offset` on; 0 begins anew. What was stored when it rejects stays for the next try.
+   * @param onSkipped how many bytes of the body were there already and were not sent; called as they are found
    */
-  write(kind: PartKind, body: Readable, offset: number, signal: AbortSignal): Promise<void>
+  write(
+    kind: PartKind,
+    body: Readable,
+    offset: number,
+    signal: AbortSignal,
+    onSkipped?: (bytes: number) => void,
+  ): Promise<void>
   /**
    * Puts the parts in place, in the server's order: database, configuration, media, then the index entry, merged into what the index
    * says by then; then removes files that only the replaced entry named. From the first part that is put in place on it is
