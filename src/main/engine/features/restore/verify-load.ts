@@ -1,9 +1,9 @@
 import type pg from 'pg'
 import { quoteIdentifier } from '#engine/foundation/connections/postgres.ts'
+import { some } from '#engine/foundation/plans/check.ts'
 import { AppError } from '#shared/errors.ts'
 import { formatCount, formatPlural } from '#shared/format.ts'
 import type { PlanCheck } from '#shared/model/plan.ts'
-import { some } from './plan/check.ts'
 import type { ExpectedContent } from './plan/stored-plan.ts'
 
 /**

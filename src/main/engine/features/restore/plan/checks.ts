@@ -1,9 +1,9 @@
+import { check, some } from '#engine/foundation/plans/check.ts'
 import { formatBytes, formatDuration, formatPlural } from '#shared/format.ts'
 import type { PlanCheck } from '#shared/model/plan.ts'
 import type { LiveDatabase, NeededFindings } from '../live.ts'
 import type { MediaSurvey } from '../media/survey-media.ts'
 import type { DumpSurvey } from '../survey-dump.ts'
-import { check, some } from './check.ts'
 import type { DatabaseSpace } from './database-space.ts'
 
 /** @param made the schema that the dump should make; it becomes `written` */

@@ -1,8 +1,8 @@
 import type { EngineContext } from '#engine/foundation/context.ts'
+import { PlanShelf } from '#engine/foundation/plans/plan-shelf.ts'
 import type { RepositoryName } from '#shared/model/backup.ts'
 import type { RestorePlan } from '#shared/model/plan.ts'
 import type { PartFile } from '../open-part.ts'
-import { PlanShelf } from './plan-shelf.ts'
 
 /** A part as the plan read it, to its end. */
 export interface PlannedPart extends PartFile {

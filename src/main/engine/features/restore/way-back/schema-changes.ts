@@ -1,12 +1,12 @@
 import type pg from 'pg'
 import { connectPostgres, type PostgresConnection, quoteIdentifier, schemaOid } from '#engine/foundation/connections/postgres.ts'
+import { outdated } from '#engine/foundation/plans/plan-shelf.ts'
 import { AppError, cancelledError, isCancelled, toAppError } from '#shared/errors.ts'
 import { formatSome } from '#shared/format.ts'
 import { type Backend, beginLoading, endBackend } from '../backend.ts'
 import { commitUnknown, wasCommitted } from '../commit-outcome.ts'
 import { lockLiveTables, withLockWait } from '../live-lock.ts'
 import type { Committing } from '../load.ts'
-import { outdated } from '../plan/plan-shelf.ts'
 import { readOutsideDependents } from './outside-dependents.ts'
 
 const UNCHANGED = 'The database is exactly as before.'

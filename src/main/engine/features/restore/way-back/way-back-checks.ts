@@ -1,8 +1,8 @@
+import { check, some } from '#engine/foundation/plans/check.ts'
 import { formatBytes, formatCount, formatDuration, formatMoment, formatPlural } from '#shared/format.ts'
 import type { KeptState, PlanCheck } from '#shared/model/plan.ts'
 import type { KeptFiles } from '../files/undo-journal.ts'
 import type { LiveDatabase } from '../live.ts'
-import { check, some } from '../plan/check.ts'
 import type { UndoFolder } from './undo-folders.ts'
 
 export function keptThereCheck({ schema, bytes, keptAt }: KeptState): PlanCheck {

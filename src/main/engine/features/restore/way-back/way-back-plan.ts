@@ -1,7 +1,7 @@
 import type { EngineContext } from '#engine/foundation/context.ts'
+import { PlanShelf } from '#engine/foundation/plans/plan-shelf.ts'
 import { formatBytes, formatDuration, formatMoment, formatPlanLabel, formatPlural } from '#shared/format.ts'
 import type { Confirmation, WayBackPlan } from '#shared/model/plan.ts'
-import { PlanShelf } from '../plan/plan-shelf.ts'
 import type { KeptFacts } from './list-kept.ts'
 
 /** A plan to go back or to delete, and what must still be so when it is run. */

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
-import type { EngineContext } from '#engine/foundation/context.ts'
-import type { Home } from '#engine/foundation/home.ts'
 import { AppError } from '#shared/errors.ts'
 import type { Confirmation, PlanCheck } from '#shared/model/plan.ts'
+import type { EngineContext } from '../context.ts'
+import type { Home } from '../home.ts'
 
 /** How long a plan can be run. */
 export const PLAN_LIFE_MS = 10 * 60_000
@@ -31,19 +31,21 @@ export class PlanShelf<S extends Shelved> {
 
   /**
    * Has a plan confirmed at the shell. One that was not confirmed can be confirmed later.
+   * @param confirmationOf null: it needs none
    * @returns null: not confirmed
    * @throws AppError `plan-unknown`, `plan-used`, `plan-expired`, `plan-not-runnable`
    */
   async confirmed(
     context: Pick<EngineContext, 'home' | 'confirm'>,
     id: string,
-    confirmationOf: (plan: S['plan']) => Confirmation,
+    confirmationOf: (plan: S['plan']) => Confirmation | null,
   ): Promise<S | null> {
     const stored = this.#runnable(context, id)
     stored.isUsed = true
     let isConfirmed = false
     try {
-      isConfirmed = await context.confirm(confirmationOf(stored.plan))
+      const confirmation = confirmationOf(stored.plan)
+      isConfirmed = confirmation === null || (await context.confirm(confirmation))
     } finally {
       stored.isUsed = isConfirmed
     }
