@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { AppError } from '#shared/errors.ts'
 import type { PartKind } from '#shared/model/backup.ts'
 
@@ -8,8 +8,12 @@ export const SERVER_INDEX_TEMPORARY = 'backup.json.tmp'
 
 const PART = /^(.+)\.([A-Za-z0-9][A-Za-z0-9-]{5,63})\.part$/
 const INTENT = /^(.+)\.([A-Za-z0-9][A-Za-z0-9-]{5,63})\.intent$/
-/** Ids that only this program makes: of jobs (see jobs) and of single writes (see {@link newWriteId}). */
-const OUR_ID = /^(?:\d{8}T\d{9}-[0-9a-f]{8}|zbd-[0-9a-f]{16})$/
+/** Ids that only this program makes: of jobs (see jobs), of single writes ({@link newWriteId}), of transfers ({@link transferId}). */
+const OUR_ID = /^(?:\d{8}T\d{9}-[0-9a-f]{8}|(?:zbd|xfr)-[0-9a-f]{16})$/
+const TRANSFER_ID = /^xfr-[0-9a-f]{16}$/
+/** What files of ours that belong to no backup begin with: the lease, and what reads the server's clock. */
+export const OWN_PREFIX = '.backup-desk.'
+export const LEASE_FILE = `${OWN_PREFIX}lease`
 const BACKUP_FILE = /^(?:config-)?.+\.(?:sql|tar)\.gz(?:\.enc)?$/
 /** Names that Windows takes for devices, whatever their extension. */
 const DEVICE = /^(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|$)/i
@@ -54,6 +58,29 @@ export function newWriteId(): string {
   return `zbd-${randomBytes(8).toString('hex')}`
 }
 
+/** What makes a transfer the same one again. Where the backup goes to does not count: its parts lie there. */
+export interface TransferFacts {
+  name: string
+  /** Unix seconds. */
+  timestamp: number
+  /** The repository that it comes from, see Repository.place. */
+  from: string
+  /** The source's files as they are now. */
+  files: readonly { name: string; size: number; version: string }[]
+}
+
+/** `xfr-` and 16 hex digits: an interrupted transfer has the same id when it is tried again, a changed source gets another. */
+export function transferId({ name, timestamp, from, files }: TransferFacts): string {
+  const sorted = files.map((file) => [file.name, file.size, file.version]).sort(([a], [b]) => (String(a) < String(b) ? -1 : 1))
+  const text = JSON.stringify([name, timestamp, from, sorted])
+  return `xfr-${createHash('sha256').update(text).digest('hex').slice(0, 16)}`
+}
+
+/** Whether an id is a transfer's, whose parts are kept for the next try. */
+export function isTransferId(id: string): boolean {
+  return TRANSFER_ID.test(id)
+}
+
 /** `FILENAME.ID.part`: a file that is being made; ID is the job's, or of a single write. */
 export function partName(finalName: string, id: string): string {
   return `${finalName}.${id}.part`
@@ -79,6 +106,11 @@ export function parseWorkName(file: string): { kind: 'part' | 'intent'; base: st
   return null
 }
 
+/** Whether a file is there for our work only: never listed, never a part of a backup. */
+export function isOurs(file: string): boolean {
+  return file.startsWith(OWN_PREFIX) || parseWorkName(file) !== null
+}
+
 /** Whether a file looks like a part of some backup, by its name. */
 export function isBackupFileName(file: string): boolean {
   return BACKUP_FILE.test(file) && parseWorkName(file) === null
@@ -93,7 +125,7 @@ export function partFileName(kind: PartKind, name: string, isEncrypted: boolean)
 /** Whether a file can be a part of the backup NAME: a plain name that belongs to it. Anything else is never opened. */
 export function belongsTo(name: string, file: unknown): file is string {
   if (!isPlainName(file) || !isPlainName(name)) return false
-  if (file === INDEX_FILE || file === SERVER_INDEX_TEMPORARY || parseWorkName(file) !== null) return false
+  if (file === INDEX_FILE || file === SERVER_INDEX_TEMPORARY || isOurs(file)) return false
   return file.startsWith(`${name}.`) || file.startsWith(`config-${name}.`)
 }
 

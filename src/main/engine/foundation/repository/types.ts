@@ -54,7 +54,7 @@ export interface Lease {
 
 /** One backup on its way into a repository. */
 export interface IncomingSlot {
-  /** Names the try: the same backup from the same source has the same id again, and goes on where it was stopped. */
+  /** `transferId` of names.ts: the same backup from the same source has the same id again, and goes on where it was stopped. */
   id: string
   name: string
   /** Unix seconds. */
