@@ -80,13 +80,7 @@ export interface SlotWriting {
    * Stores the rest of a part from `offset` on; 0 begins anew. What was stored when it rejects stays for the next try.
    * @param onSkipped how many bytes of the body were there already and were not sent; called as they are found
    */
-  write(
-    kind: PartKind,
-    body: Readable,
-    offset: number,
-    signal: AbortSignal,
-    onSkipped?: (bytes: number) => void,
-  ): Promise<void>
+  write(kind: PartKind, body: Readable, offset: number, signal: AbortSignal, onSkipped?: (bytes: number) => void): Promise<void>
   /**
    * Puts the parts in place, in the server's order: database, configuration, media, then the index entry, merged into what the index
    * says by then; then removes files that only the replaced entry named. From the first part that is put in place on it is

@@ -1,0 +1,46 @@
+import { AppError } from '#shared/errors.ts'
+
+/** What a stream of bytes waits for at the moment; `nothing`: for us. */
+export type Waiting = 'source' | 'target' | 'end' | 'nothing'
+
+const LOOKS_PER_STALL = 10
+
+/** Notices when bytes stop flowing. */
+export interface StallWatch {
+  /** Something moved; from now on this is waited for. */
+  now(waiting: Waiting): void
+  stop(): void
+}
+
+/**
+ * @param limitsMs how long each may take without a sign of life
+ * @param onStall called once
+ */
+export function watchStalls(
+  limitsMs: Record<Exclude<Waiting, 'nothing'>, number>,
+  onStall: (error: AppError) => void,
+): StallWatch {
+  let waiting: Waiting = 'source'
+  let since = performance.now()
+  const timer = setInterval(
+    () => {
+      if (waiting === 'nothing' || performance.now() - since < limitsMs[waiting]) return
+      clearInterval(timer)
+      const who = waiting === 'source' ? 'The source sent' : 'The target took'
+      onStall(
+        new AppError('stalled', `${who} nothing for ${Math.round((performance.now() - since) / 1000)} s.`, {
+          hint: 'Is the connection still there? What was stored is kept, and the next try goes on from there.',
+          details: { waiting },
+        }),
+      )
+    },
+    Math.max(10, Math.min(...Object.values(limitsMs)) / LOOKS_PER_STALL),
+  )
+  return {
+    now(next) {
+      waiting = next
+      since = performance.now()
+    },
+    stop: () => clearInterval(timer),
+  }
+}
