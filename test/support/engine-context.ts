@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { workerFile } from '#engine/foundation/bundles.ts'
 import { openSshConnections } from '#engine/foundation/connections/ssh/connections.ts'
 import type { EngineContext, Notice } from '#engine/foundation/context.ts'
@@ -25,7 +26,7 @@ export interface TestContext {
 /** The real foundation on a home folder; secrets by name instead of a store with a passphrase. Confirms everything. */
 export async function openTestContext(
   home: string,
-  options: { secrets?: Record<string, string>; onEvent?: (event: EngineEvent) => void } = {},
+  options: { secrets?: Record<string, string>; env?: NodeJS.ProcessEnv; onEvent?: (event: EngineEvent) => void } = {},
 ): Promise<TestContext> {
   const events: EngineEvent[] = []
   const notices: Notice[] = []
@@ -40,7 +41,9 @@ export async function openTestContext(
   secrets.addSource(async (name) => options.secrets?.[name] ?? null)
   const jobs = openJobs({ folder: places.jobs, locks, log, program: 'test', emit: (job) => emit({ type: 'job', job }) })
   const workers = createWorkers({ file: workerFile() })
-  const ssh = openSshConnections({ knownHostsFile: places.knownHostsFile })
+  // the operator's own ~/.ssh has no part in tests
+  const around = { userHome: join(home, 'user'), env: options.env ?? {} }
+  const ssh = openSshConnections({ knownHostsFile: places.knownHostsFile, locks, around })
   const context: EngineContext = {
     home: places,
     log,

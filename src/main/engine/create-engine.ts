@@ -68,7 +68,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const sites = openSites({ home, locks, secrets, onChange: () => emit({ type: 'sites-changed' }) })
   const jobs = openJobs({ folder: home.jobs, locks, log, program, emit: (job) => emit({ type: 'job', job }) })
   const workers = createWorkers({ file: workerFile() })
-  const ssh = openSshConnections({ knownHostsFile: home.knownHostsFile })
+  const ssh = openSshConnections({ knownHostsFile: home.knownHostsFile, locks })
   const preferences = openPreferences(home.settingsFile, locks)
   const context: EngineContext = {
     home,

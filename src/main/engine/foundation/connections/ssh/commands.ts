@@ -1,0 +1,159 @@
+import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import type { ClientChannel } from 'ssh2'
+import { AppError, cancelledError, toAppError } from '#shared/errors.ts'
+import { readableOf, writableOf } from './channels.ts'
+import { connectionLost } from './errors.ts'
+import type { Link } from './link.ts'
+import { quoteCommand } from './quote.ts'
+import type { RemoteProcess, RunOptions, RunResult } from './types.ts'
+
+const MAX_OUTPUT = 1024 * 1024
+const MAX_MESSAGES = 16 * 1024
+const RUN_MS = 60_000
+
+/** A command that can be ended for a reason, which its streams are told. */
+export interface Running extends RemoteProcess {
+  end(reason: AppError): void
+}
+
+/** Starts a command whose output is a stream. */
+export async function startCommand(
+  link: Link,
+  place: string,
+  command: readonly string[],
+  signal?: AbortSignal,
+): Promise<Running> {
+  const line = quoteCommand(command)
+  signal?.throwIfAborted()
+  const channel = await openChannel(link, place, line)
+  let reason: AppError | null = null
+  const end = (error: AppError) => {
+    if (reason) return
+    reason = error
+    // OpenSSH sends it to all processes of the command
+    channel.signal('TERM')
+    channel.close()
+    settle()
+  }
+  let settle = () => {}
+  let code: number | null = null
+  let hasEnded = false
+  let messages: Buffer = Buffer.alloc(0)
+  channel.stderr.on('data', (chunk: Buffer) => {
+    messages = Buffer.concat([messages, chunk]).subarray(-MAX_MESSAGES)
+  })
+  channel.once('exit', (exit: number | null) => {
+    hasEnded = true
+    code = exit
+  })
+  const ended = new Promise<RunResult>((resolve, reject) => {
+    settle = () => {
+      stop()
+      signal?.removeEventListener('abort', abort)
+      if (reason) reject(reason)
+      else if (link.lost) reject(link.lost)
+      else if (!hasEnded) reject(connectionLost(place, new Error('the server closed the channel')))
+      else resolve({ code, stdout: '', stderr: messages.toString('utf8') })
+    }
+    const abort = () => end(cancelledError())
+    const stop = link.onLost(() => settle())
+    channel.once('close', () => settle())
+    signal?.addEventListener('abort', abort, { once: true })
+    if (signal?.aborted) abort()
+  })
+  // it is told to whoever asks for it, and to the streams
+  ended.catch(() => {})
+  const stdout = readableOf(channel, ended)
+  stdout.once('close', () => {
+    // nobody reads the rest: the command must not wait for that
+    if (!hasEnded && !stdout.readableEnded) end(cancelledError())
+  })
+  return { stdout, stdin: writableOf(channel, ended), ended, end }
+}
+
+/** Runs a command to its end and hands back what it said. */
+export async function runCommand(
+  link: Link,
+  place: string,
+  command: readonly string[],
+  options: RunOptions = {},
+): Promise<RunResult> {
+  const { input, maxOutput = MAX_OUTPUT, timeoutMs = RUN_MS } = options
+  const running = await startCommand(link, place, command, options.signal)
+  const program = command[0] ?? ''
+  const timer = timeoutMs === null ? undefined : setTimeout(() => running.end(tookTooLong(program, place, timeoutMs)), timeoutMs)
+  try {
+    const fed = feed(running, input)
+    // it is waited for below, when what the command said was read
+    fed.catch(() => {})
+    const stdout = await readAll(running, maxOutput, () => outputTooLong(program, place, maxOutput))
+    const result = await running.ended
+    await fed
+    return { ...result, stdout }
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+async function feed(running: Running, input: Readable | string | undefined): Promise<void> {
+  if (input === undefined || typeof input === 'string') {
+    running.stdin.end(input ?? '')
+    return
+  }
+  try {
+    await pipeline(input, running.stdin)
+  } catch (error) {
+    // a command may end without reading all; what became of it is told by its code
+    if ((error as NodeJS.ErrnoException).code === 'ERR_STREAM_PREMATURE_CLOSE') return
+    // half of an input must not be taken for the whole
+    running.end(toAppError(error))
+    throw error
+  }
+}
+
+async function readAll(running: Running, limit: number, tooLong: () => AppError): Promise<string> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of running.stdout as AsyncIterable<Buffer>) {
+    size += chunk.length
+    if (size > limit) {
+      const error = tooLong()
+      running.end(error)
+      throw error
+    }
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+function openChannel(link: Link, place: string, line: string): Promise<ClientChannel> {
+  return new Promise((resolve, reject) => {
+    if (link.lost) return reject(link.lost)
+    link.client.exec(line, (error, channel) => {
+      if (!error) resolve(channel)
+      else
+        reject(
+          link.lost ??
+            new AppError('command-refused', `${place} did not let a command be run: ${error.message}.`, {
+              hint: 'The account may be limited to file transfers. Use one that may run commands.',
+              details: { place },
+              cause: error,
+            }),
+        )
+    })
+  })
+}
+
+function tookTooLong(program: string, place: string, ms: number): AppError {
+  return new AppError('command-timeout', `"${program}" on ${place} did not end within ${ms / 1000} s and was stopped.`, {
+    hint: 'Look on the server at what holds it up.',
+    details: { program, place, milliseconds: ms },
+  })
+}
+
+function outputTooLong(program: string, place: string, bytes: number): AppError {
+  return new AppError('output-too-long', `"${program}" on ${place} wrote more than ${bytes} bytes and was stopped.`, {
+    details: { program, place, bytes },
+  })
+}

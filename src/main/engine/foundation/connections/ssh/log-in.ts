@@ -1,0 +1,158 @@
+import { readFile, stat } from 'node:fs/promises'
+import type { AnyAuthMethod, AuthenticationType, ConnectConfig } from 'ssh2'
+import ssh2 from 'ssh2'
+import type { AppError } from '#shared/errors.ts'
+import type { SshSecrets } from '#shared/model/site.ts'
+import { openAgent } from './agent.ts'
+import type { Destination } from './destination.ts'
+import { keyPassphrase, keyUnreadable } from './errors.ts'
+
+const MAX_KEY_FILE = 256 * 1024
+
+/** One thing to log in with. */
+interface Attempt {
+  /** For people: `the key ~/.ssh/id_ed25519`. */
+  name: string
+  method: AuthenticationType
+  auth: AnyAuthMethod
+}
+
+/** A log-in under way: what ssh2 asks for, and what became of it. */
+export interface LogIn {
+  readonly handler: NonNullable<ConnectConfig['authHandler']>
+  /** What was handed to the server so far. */
+  readonly tried: readonly string[]
+  /** The methods that the server said it takes. */
+  readonly offered: readonly string[]
+  /** Why something that could have been tried was not, for people. */
+  readonly remarks: readonly string[]
+}
+
+/**
+ * What a destination is logged in with, in order: a key file that was named, the agent, other key files, the stored password.
+ * @throws AppError `key-unreadable`, `key-passphrase` for the key file that was named
+ */
+export async function prepareLogIn(to: Destination, secrets: SshSecrets): Promise<LogIn> {
+  const remarks: string[] = []
+  const attempts: Attempt[] = []
+  const { auth, user } = to
+  if (to.keyFile !== null && auth !== 'password' && auth !== 'agent') {
+    attempts.push(keyAttempt(user, to.keyFile, await readKey(to.keyFile, secrets.passphrase)))
+  }
+  if (auth === 'auto' || auth === 'agent') {
+    const files = to.keyFile === null ? to.identityFiles : [to.keyFile, ...to.identityFiles]
+    const agent = await openAgent(to.agent, files, to.isIdentitiesOnly)
+    if (typeof agent === 'string') remarks.push(agent)
+    else attempts.push({ name: 'the keys of the SSH agent', method: 'publickey', auth: { type: 'agent', username: user, agent } })
+  }
+  if (auth === 'auto' || (auth === 'key' && to.keyFile === null)) {
+    for (const file of to.identityFiles) {
+      if (file === to.keyFile || !(await isThere(file))) continue
+      try {
+        attempts.push(keyAttempt(user, file, await readKey(file, secrets.passphrase)))
+      } catch (error) {
+        // nobody asked for this one by name: the others may do
+        remarks.push((error as AppError).message.replace(/\.$/, ''))
+      }
+    }
+    if (auth === 'key' && attempts.length === 0 && remarks.length === 0) remarks.push('no key file was found in ~/.ssh')
+  }
+  if (auth === 'auto' || auth === 'password') {
+    if (secrets.password) attempts.push(...passwordAttempts(user, secrets.password))
+    else if (auth === 'password') remarks.push('no password is stored')
+  }
+  return logIn(user, attempts, remarks)
+}
+
+function logIn(user: string, attempts: readonly Attempt[], remarks: readonly string[]): LogIn {
+  const tried: string[] = []
+  let offered: readonly string[] = []
+  let left = [...attempts]
+  let isFirst = true
+  let last: Attempt | null = null
+  const handler: LogIn['handler'] = (methods, partialSuccess, next) => {
+    if (isFirst) {
+      // says which methods there are
+      isFirst = false
+      return next({ type: 'none', username: user })
+    }
+    const open: readonly string[] | null = methods
+    if (open !== null) offered = open
+    // the server wants a second proof: all but the one that was just taken may serve
+    if (partialSuccess === true) left = attempts.filter((attempt) => attempt !== last)
+    const at = left.findIndex(({ method }) => open === null || open.includes(method))
+    const attempt = left[at]
+    // ssh2's documentation has it, its types don't
+    if (!attempt) return next(false as never)
+    left.splice(at, 1)
+    last = attempt
+    if (!tried.includes(attempt.name)) tried.push(attempt.name)
+    return next(attempt.auth)
+  }
+  return {
+    handler,
+    tried,
+    get offered() {
+      return offered
+    },
+    remarks,
+  }
+}
+
+function keyAttempt(username: string, file: string, key: ssh2.ParsedKey): Attempt {
+  return { name: `the key ${file}`, method: 'publickey', auth: { type: 'publickey', username, key } }
+}
+
+function passwordAttempts(username: string, password: string): Attempt[] {
+  const name = 'the stored password'
+  let isAnswered = false
+  return [
+    { name, method: 'password', auth: { type: 'password', username, password } },
+    {
+      name,
+      method: 'keyboard-interactive',
+      auth: {
+        type: 'keyboard-interactive',
+        username,
+        prompt(_title, _instructions, _language, prompts, finish) {
+          // one hidden answer is the password; anything else nobody is here to give
+          const [only] = prompts
+          const isForPassword = prompts.length === 1 && only?.echo !== true && !isAnswered
+          if (isForPassword) isAnswered = true
+          finish(isForPassword ? [password] : prompts.map(() => ''))
+        },
+      },
+    },
+  ]
+}
+
+async function isThere(file: string): Promise<boolean> {
+  return (await stat(file).catch(() => null)) !== null
+}
+
+/** @throws AppError `key-unreadable`, `key-passphrase` */
+async function readKey(file: string, passphrase: string | undefined): Promise<ssh2.ParsedKey> {
+  const bytes = await readBounded(file)
+  const parsed = ssh2.utils.parseKey(bytes, passphrase)
+  if (parsed instanceof Error) {
+    if (/passphrase|integrity|decrypt/i.test(parsed.message)) throw keyPassphrase(file, !passphrase)
+    throw keyUnreadable(file, parsed.message)
+  }
+  const key: ssh2.ParsedKey | undefined = Array.isArray(parsed) ? parsed[0] : parsed
+  if (!key?.isPrivateKey()) throw keyUnreadable(file, 'it holds no private key')
+  return key
+}
+
+async function readBounded(file: string): Promise<Buffer> {
+  try {
+    const facts = await stat(file)
+    if (!facts.isFile()) throw keyUnreadable(file, 'it is no file')
+    if (facts.size > MAX_KEY_FILE) throw keyUnreadable(file, 'it is too large for a key')
+    return await readFile(file)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT') throw keyUnreadable(file, 'there is no such file')
+    if (code === 'EACCES' || code === 'EPERM') throw keyUnreadable(file, 'it may not be read')
+    throw error
+  }
+}

@@ -1,0 +1,129 @@
+import type { Attributes, FileEntry } from 'ssh2'
+import { AppError } from '#shared/errors.ts'
+import { readRemoteFile } from './sftp-read.ts'
+import { existsAlready, isVague, type SftpSession } from './sftp-session.ts'
+import { writeRemoteFile } from './sftp-write.ts'
+import type { RemoteFacts, RemoteFiles } from './types.ts'
+
+const MAX_ENTRIES = 100_000
+
+/** @param session an SFTP channel of the living connection, opened when there is none */
+export function remoteFiles(session: () => Promise<SftpSession>): RemoteFiles {
+  async function facts(path: string): Promise<RemoteFacts | null> {
+    const open = await session()
+    try {
+      return factsOf(await open.ask<Attributes>(path, (done) => open.sftp.lstat(path, done)))
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'not-found') return null
+      throw error
+    }
+  }
+
+  /** OpenSSH says no more than "Failure" when something is there already. */
+  async function unlessThere(path: string, action: () => Promise<void>): Promise<void> {
+    try {
+      await action()
+    } catch (error) {
+      if (isVague(error) && (await facts(path))) throw existsAlready(path, error)
+      throw error
+    }
+  }
+
+  return {
+    facts,
+    async list(folder) {
+      const open = await session()
+      const handle = await open.ask<Buffer>(folder, (done) => open.sftp.opendir(folder, done))
+      try {
+        return await readEntries(open, folder, handle)
+      } finally {
+        await open.ask(folder, (done) => open.sftp.close(handle, done)).catch(() => {})
+      }
+    },
+    async read(path, { offset = 0, length, signal } = {}) {
+      return readRemoteFile(await session(), path, { offset, length: length ?? null }, signal)
+    },
+    async write(path, body, options = {}) {
+      try {
+        return await writeRemoteFile(await session(), path, body, options)
+      } finally {
+        body.destroy()
+      }
+    },
+    async rename(from, to) {
+      const open = await session()
+      try {
+        await open.ask(from, (done) => open.sftp.ext_openssh_rename(from, to, done))
+      } catch (error) {
+        if (!(error instanceof AppError && error.code === 'unsupported')) throw error
+        // such a server renames onto nothing that is there: for a moment the name is gone
+        if (await facts(to)) await open.ask(to, (done) => open.sftp.unlink(to, done))
+        await open.ask(from, (done) => open.sftp.rename(from, to, done))
+      }
+    },
+    async link(from, to) {
+      const open = await session()
+      await unlessThere(to, () => open.ask(to, (done) => open.sftp.ext_openssh_hardlink(from, to, done)))
+    },
+    async remove(path) {
+      const open = await session()
+      await open.ask(path, (done) => open.sftp.unlink(path, done))
+    },
+    async makeFolder(path, mode) {
+      const open = await session()
+      const attributes = mode === undefined ? {} : { mode }
+      await unlessThere(path, () => open.ask(path, (done) => open.sftp.mkdir(path, attributes, done)))
+    },
+    async removeFolder(path) {
+      const open = await session()
+      await open.ask(path, (done) => open.sftp.rmdir(path, done))
+    },
+    async setFacts(path, { mode, uid, gid, modified }) {
+      const open = await session()
+      // owner first: a change of owner takes the set-user-id bits away
+      if (uid !== undefined || gid !== undefined) {
+        const now = await facts(path)
+        if (!now) throw new AppError('not-found', `The server has no file or folder ${path}.`, { details: { path } })
+        await open.ask(path, (done) => open.sftp.chown(path, uid ?? now.uid, gid ?? now.gid, done))
+      }
+      if (mode !== undefined) await open.ask(path, (done) => open.sftp.chmod(path, mode, done))
+      if (modified !== undefined) await open.ask(path, (done) => open.sftp.utimes(path, modified, modified, done))
+    },
+  }
+}
+
+async function readEntries(open: SftpSession, folder: string, handle: Buffer): Promise<{ name: string; facts: RemoteFacts }[]> {
+  const entries: { name: string; facts: RemoteFacts }[] = []
+  for (;;) {
+    const more = await readSome(open, folder, handle)
+    if (more === null) return entries
+    for (const { filename, attrs } of more) {
+      // a name is what stands in one folder, whatever the server says
+      if (filename === '.' || filename === '..' || filename.includes('/') || filename.includes('\0')) continue
+      entries.push({ name: filename, facts: factsOf(attrs) })
+    }
+    if (entries.length > MAX_ENTRIES) {
+      throw new AppError('too-many-files', `${folder} has more than ${MAX_ENTRIES} entries; it was not read further.`, {
+        hint: 'Is this the right folder?',
+        details: { folder },
+      })
+    }
+  }
+}
+
+/** Null: that was all. */
+async function readSome(open: SftpSession, folder: string, handle: Buffer): Promise<FileEntry[] | null> {
+  const all = await open.ask<FileEntry[] | null>(folder, (done) => {
+    open.sftp.readdir(handle as unknown as string, (error, found) => {
+      if (error && (error as { code?: unknown }).code === 1) done(null, null)
+      else done(error, found)
+    })
+  })
+  return all
+}
+
+const KINDS: Record<number, RemoteFacts['kind']> = { 16807: 'file', 9604: 'folder', 21609: 'link' }
+
+function factsOf({ mode, size, mtime, uid, gid }: Attributes): RemoteFacts {
+  return { kind: KINDS[mode & 0o170000] ?? 'other', size, modified: mtime, mode: mode & 0o7777, uid, gid }
+}

@@ -1,0 +1,115 @@
+import type { SFTPWrapper } from 'ssh2'
+import { AppError } from '#shared/errors.ts'
+import { connectionLost } from './errors.ts'
+import type { Link } from './link.ts'
+
+/** SFTP status codes. Source: draft-ietf-secsh-filexfer-02, section 7. */
+const STATUS = { eof: 1, noSuchFile: 2, permissionDenied: 3, failure: 4, connectionLost: 7, unsupported: 8 }
+
+/** One SFTP channel of a connection, its calls as promises. */
+export interface SftpSession {
+  readonly sftp: SFTPWrapper
+  /** Set once nothing can be asked any more. */
+  readonly isGone: boolean
+  /** One request. @param path for the error */
+  ask<T>(path: string, request: (done: (error?: Error | null, result?: T) => void) => void): Promise<T>
+  /** What an error of a request means. */
+  explain(error: unknown, path: string): AppError
+}
+
+export function openSftpSession(link: Link, place: string): Promise<SftpSession> {
+  return new Promise((resolve, reject) => {
+    if (link.lost) return reject(link.lost)
+    link.client.sftp((error, sftp) => {
+      if (error) reject(link.lost ?? noSftp(place, error))
+      else resolve(sessionOf(sftp, link, place))
+    })
+  })
+}
+
+function sessionOf(sftp: SFTPWrapper, link: Link, place: string): SftpSession {
+  let isGone = false
+  const gone = () => {
+    isGone = true
+  }
+  sftp.once('close', gone)
+  sftp.once('end', gone)
+  // malformed answers: the channel is of no use then
+  sftp.on('error', gone)
+
+  function explain(error: unknown, path: string): AppError {
+    if (error instanceof AppError) return error
+    if (link.lost) return link.lost
+    if (isGone) return connectionLost(place, error)
+    return statusError(error, path)
+  }
+
+  return {
+    sftp,
+    get isGone() {
+      return isGone || link.lost !== null
+    },
+    explain,
+    ask(path, request) {
+      return new Promise((resolve, reject) => {
+        // ssh2 never answers what is asked of a channel that is gone
+        if (isGone || link.lost) return reject(link.lost ?? connectionLost(place))
+        const stop = link.onLost(reject)
+        try {
+          request((error, result) => {
+            stop()
+            if (error) reject(explain(error, path))
+            else resolve(result as never)
+          })
+        } catch (error) {
+          stop()
+          reject(explain(error, path))
+        }
+      })
+    },
+  }
+}
+
+/** `details.status` has the server's code: OpenSSH says 4 ("Failure") for most things, also for a full disk. */
+function statusError(error: unknown, path: string): AppError {
+  const { code, message } = error as { code?: unknown; message: string }
+  const options = { details: { path, status: typeof code === 'number' ? code : null }, cause: error }
+  if (code === STATUS.noSuchFile) return new AppError('not-found', `The server has no file or folder ${path}.`, options)
+  if (code === STATUS.permissionDenied) {
+    return new AppError('permission-denied', `The server does not allow this with ${path}.`, {
+      ...options,
+      hint: 'Check owner and mode of the file or folder on the server, and which user logs in.',
+    })
+  }
+  if (code === STATUS.connectionLost) return new AppError('connection-lost', `The connection was lost at ${path}.`, options)
+  if (code === STATUS.unsupported || /does not support this extended request/.test(message)) {
+    return new AppError('unsupported', `The server can’t do this with ${path}.`, options)
+  }
+  if (/no space|quota|disk full/i.test(message)) return diskFull(path, error)
+  return new AppError('remote-file-error', `The server could not do this with ${path}: ${message}.`, options)
+}
+
+/** Whether the server said no more than "Failure". */
+export function isVague(error: unknown): boolean {
+  return error instanceof AppError && error.code === 'remote-file-error' && error.details.status === STATUS.failure
+}
+
+export function diskFull(path: string, cause: unknown): AppError {
+  return new AppError('disk-full', `The disk of the server is full: ${path} could not be written.`, {
+    hint: 'Free some space there, then run it again. What was complete before is unchanged.',
+    details: { path },
+    cause,
+  })
+}
+
+export function existsAlready(path: string, cause?: unknown): AppError {
+  return new AppError('exists', `The server has ${path} already. It was left as it is.`, { details: { path }, cause })
+}
+
+function noSftp(place: string, error: Error): AppError {
+  return new AppError('sftp-refused', `${place} did not open SFTP: ${error.message}.`, {
+    hint: 'The server must have the SFTP subsystem switched on for this user.',
+    details: { place },
+    cause: error,
+  })
+}
