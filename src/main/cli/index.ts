@@ -19,6 +19,7 @@ import { addNightCommands } from './night-commands.ts'
 import type { Run } from './run.ts'
 import { type CommonOptions, openSession, type Session } from './session.ts'
 import { processTerminal, type Terminal } from './terminal.ts'
+import { addTransferCommands } from './transfer-commands.ts'
 
 /** The first SIGINT cancels cleanly; a second one ends at once. */
 function interruptSignal(): AbortSignal {
@@ -148,6 +149,7 @@ function buildProgram(terminal: Terminal, json: boolean, run: Run): Command {
     )
 
   addNightCommands(program, run)
+  addTransferCommands(program, run)
 
   program
     .command('verify')

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import type { Readable } from 'node:stream'
 import { isDeepStrictEqual } from 'node:util'
 import { AppError, isCancelled, toAppError } from '#shared/errors.ts'
@@ -6,6 +5,7 @@ import { formatMomentLong } from '#shared/format.ts'
 import type { PartKind } from '#shared/model/backup.ts'
 import type { RateLimit } from '../rate-limit.ts'
 import { PART_FIELDS, PART_KINDS } from './backup-index.ts'
+import { transferId } from './names.ts'
 import { PATIENCE, type Patience, type Repeating, repeatedly } from './repeating.ts'
 import { readSourceBackup, type SourceBackup, type SourcePart } from './source-parts.ts'
 import { type PartTransferred, transferPart } from './transfer-part.ts'
@@ -167,12 +167,15 @@ function isEncrypted({ facts }: SourcePart): boolean {
   return facts.name.endsWith('.enc')
 }
 
-function incomingSlot({ from, name, entry, isFilestoreUploaded }: BackupTransfer, source: SourceBackup): IncomingSlot {
+/** What is opened at the target; the same again for the same backup. */
+export function incomingSlot(
+  { from, name, entry, isFilestoreUploaded }: Pick<BackupTransfer, 'from' | 'name' | 'entry' | 'isFilestoreUploaded'>,
+  source: SourceBackup,
+): IncomingSlot {
   const parts = source.parts.map(({ kind, facts }) => ({ kind, size: facts.size }))
-  const versions = source.parts.map(({ facts }) => [facts.name, facts.size, facts.version])
-  const key = JSON.stringify([from.place, name, entry.timestamp, versions])
+  const files = source.parts.map(({ facts }) => facts)
   return {
-    id: `transfer-${createHash('sha256').update(key).digest('hex').slice(0, 32)}`,
+    id: transferId({ name, timestamp: entry.timestamp, from: from.place, files }),
     name,
     timestamp: entry.timestamp,
     isEncrypted: source.isEncrypted,

@@ -1,0 +1,118 @@
+import { isNamed, PART_FIELDS, partFiles } from '#engine/foundation/repository/backup-index.ts'
+import { showName } from '#engine/foundation/repository/names.ts'
+import { readSourceBackup, type SourceBackup } from '#engine/foundation/repository/source-parts.ts'
+import type { BackupIndex, FileStat, IndexEntry, Repository } from '#engine/foundation/repository/types.ts'
+import { toAppError } from '#shared/errors.ts'
+import { formatMomentLong, isoSeconds } from '#shared/format.ts'
+import type { RepositoryName } from '#shared/model/backup.ts'
+import type { TransferDeletion, TransferItem } from '#shared/model/transfer.ts'
+import { slotOf } from '#shared/rotation.ts'
+
+/** What a repository has, as it was looked at. */
+export interface Contents {
+  repository: Repository
+  index: BackupIndex
+  files: ReadonlyMap<string, FileStat>
+  /** Entries of the index that can't be used. */
+  problems: number
+}
+
+export async function readContents(repository: Repository, signal: AbortSignal): Promise<Contents> {
+  const { entries, problems } = await repository.readIndexDocument()
+  const files = new Map((await repository.list(signal)).map((facts) => [facts.name, facts]))
+  return { repository, index: entries, files, problems: problems.length }
+}
+
+/** An item of a plan, and what it stands on. */
+export interface ComparedItem {
+  item: TransferItem
+  entry: IndexEntry
+  /** null: it can't be copied. */
+  source: SourceBackup | null
+}
+
+/** Compares one backup of the source with what its slot of the target has. */
+export async function compareBackup(
+  site: string,
+  to: RepositoryName,
+  name: string,
+  entry: IndexEntry,
+  { source, target }: { source: Contents; target: Contents },
+): Promise<ComparedItem> {
+  const present = target.index.get(name)
+  const base = { name, timestamp: isoOf(entry), parts: [], bytes: 0, storedBytes: 0, replaces: present ? isoOf(present) : null }
+  const refused = (reason: string): ComparedItem => ({
+    item: { ...base, action: 'refused', reason, replaces: null },
+    entry,
+    source: null,
+  })
+  if (to !== 'vault' && slotOf(site, name) === null) {
+    return refused(`It is no rotation slot of ${site}: servers would upload and restore it like any other backup.`)
+  }
+  let backup: SourceBackup
+  try {
+    const isFilestore = source.repository.kind === 's3'
+    backup = await readSourceBackup(name, entry, { isFilestore, factsOf: (file) => source.files.get(file) ?? null })
+  } catch (error) {
+    return refused(toAppError(error).message.replace(/ Nothing was changed\.$/, ''))
+  }
+  const parts = backup.parts.map(({ kind, facts }) => ({ part: kind, file: facts.name, size: facts.size }))
+  const item = { ...base, parts, bytes: parts.reduce((sum, { size }) => sum + size, 0) }
+  if (present && present.timestamp > entry.timestamp) {
+    return refused(`The slot has a newer backup, of ${momentOf(present)}.`)
+  }
+  if (present?.timestamp === entry.timestamp) {
+    const difference = differenceTo(present, backup, target)
+    if (difference !== null) return refused(`The slot has a backup of the same moment, but ${difference}.`)
+    const lacksMedia =
+      target.repository.kind === 's3' && parts.some(({ part, file }) => part === 'files' && !target.files.has(file))
+    const reason = lacksMedia
+      ? 'It is there; its media archive is not, since a filestore holds the media themselves.'
+      : 'It is there.'
+    return { item: { ...item, action: 'same', reason, replaces: null }, entry, source: backup }
+  }
+  const reason = present ? `It replaces the backup of ${momentOf(present)} in its slot.` : 'It is not there.'
+  return { item: { ...item, action: 'copy', reason }, entry, source: backup }
+}
+
+/** How a backup of the same name and moment differs from the source's; null: it is there whole. */
+function differenceTo(present: IndexEntry, backup: SourceBackup, target: Contents): string | null {
+  for (const part of backup.parts) {
+    const { file: fileField, hash: hashField } = PART_FIELDS[part.kind]
+    const file: unknown = present[fileField]
+    const facts = typeof file === 'string' ? target.files.get(file) : undefined
+    // servers don't upload the media archive
+    if (!facts && part.kind === 'files' && target.repository.kind === 's3') continue
+    if (!facts) return isNamed(file) ? `${showName(file)} is missing there` : `without its ${part.kind} part`
+    if (facts.size !== part.facts.size) return `${facts.name} has another size there`
+    const hash: unknown = present[hashField]
+    // the hash of an encrypted file may be of the file or of what is in it
+    const tells = !facts.name.endsWith('.enc') && typeof hash === 'string' && hash !== '' && part.hash !== null
+    if (tells && hash.toLowerCase() !== part.hash) return `${facts.name} has another hash there`
+  }
+  return null
+}
+
+/** Rotation slots of the target that the source does not have, with the files that would go. */
+export function slotsToDelete(site: string, { source, target }: { source: Contents; target: Contents }): TransferDeletion[] {
+  return [...target.index]
+    .filter(([name]) => slotOf(site, name) !== null && !source.index.has(name))
+    .sort(newestFirst)
+    .map(([name, entry]) => {
+      const files = partFiles(name, entry).flatMap(({ file }) => target.files.get(file) ?? [])
+      const bytes = files.reduce((sum, { size }) => sum + size, 0)
+      return { name, timestamp: isoOf(entry), files: files.map((facts) => facts.name), bytes }
+    })
+}
+
+export function newestFirst([nameA, a]: [string, IndexEntry], [nameB, b]: [string, IndexEntry]): number {
+  return b.timestamp - a.timestamp || (nameA < nameB ? -1 : 1)
+}
+
+export function isoOf({ timestamp }: IndexEntry): string {
+  return isoSeconds(new Date(timestamp * 1000))
+}
+
+function momentOf(entry: IndexEntry): string {
+  return formatMomentLong(isoOf(entry))
+}

@@ -1,0 +1,268 @@
+import type { EngineContext } from '#engine/foundation/context.ts'
+import type { JobContext } from '#engine/foundation/jobs/types.ts'
+import { hashOf, outdated } from '#engine/foundation/plans/plan-shelf.ts'
+import { openRepository } from '#engine/foundation/repository/open.ts'
+import type { Patience } from '#engine/foundation/repository/repeating.ts'
+import { isSameBackup, type PartExaminer, transferBackup } from '#engine/foundation/repository/transfer.ts'
+import type { IndexEntry, Repository } from '#engine/foundation/repository/types.ts'
+import { AppError, isCancelled, toAppError } from '#shared/errors.ts'
+import { formatBytes, formatDuration, formatPlural, formatSome } from '#shared/format.ts'
+import type { PartKind } from '#shared/model/backup.ts'
+import type { Site } from '#shared/model/site.ts'
+import type { TransferDeletion, TransferItem, TransferResult, Transferred } from '#shared/model/transfer.ts'
+import { slotOf } from '#shared/rotation.ts'
+import { isoOf } from './compare.ts'
+import { confirmationOf, PLACE_WORDS, toCopy } from './describe-plan.ts'
+import { openExaminer } from './examiner.ts'
+import { type IsInFilestore, markUploaded, readIsInFilestore } from './filestore-facts.ts'
+import { sharedLimit } from './shared-limit.ts'
+import { type StoredTransferPlan, transferPlans } from './stored-plan.ts'
+
+/** As many reasons as an error has room for. */
+const NAMED_FAILURES = 3
+
+/**
+ * Asks the shell to confirm a plan, if it needs that, and starts it as a job whose result is a {@link TransferResult}.
+ * @returns the job's id; null: not confirmed, nothing done
+ * @throws AppError `plan-unknown`, `plan-used`, `plan-expired`, `plan-not-runnable`
+ */
+export async function startTransfer(
+  context: EngineContext,
+  planId: string,
+  options: { patience?: Patience } = {},
+): Promise<string | null> {
+  const site = await context.sites.get(transferPlans.get(context, planId).plan.site)
+  const stored = await transferPlans.confirmed(context, planId, confirmationOf)
+  if (!stored) return null
+  const { from, to } = stored.plan
+  const handle = context.jobs.start({
+    kind: 'transfer',
+    title: `Copying backups of ${site.name} from ${PLACE_WORDS[from]} to ${PLACE_WORDS[to]}`,
+    site: site.name,
+    holds: [`site:${site.name}`],
+    run: (job) => new TransferRun(context, job, site, stored, options).run(),
+  })
+  // whoever wants to know follows the job
+  handle.done.catch(() => {})
+  return handle.id
+}
+
+/** What all backups of a run need. */
+interface Sides {
+  from: Repository
+  to: Repository
+  examiner: PartExaminer
+  isInFilestore: IsInFilestore
+}
+
+class TransferRun {
+  readonly #context: EngineContext
+  readonly #job: JobContext
+  readonly #site: Site
+  readonly #stored: StoredTransferPlan
+  readonly #options: { patience?: Patience }
+  readonly #done: Transferred[] = []
+  #failures: { name: string; error: AppError }[] = []
+
+  constructor(context: EngineContext, job: JobContext, site: Site, stored: StoredTransferPlan, options: { patience?: Patience }) {
+    this.#context = context
+    this.#job = job
+    this.#site = site
+    this.#stored = stored
+    this.#options = options
+  }
+
+  async run(): Promise<TransferResult> {
+    const started = performance.now()
+    const job = this.#job
+    const { plan, settings } = this.#stored
+    if (hashOf(await this.#context.sites.get(plan.site)) !== settings) {
+      throw outdated('the site’s settings have changed. Nothing was changed')
+    }
+    const note = (text: string) => job.log(text)
+    const sides: Sides = {
+      from: await openRepository(this.#context, this.#site, plan.from),
+      to: await openRepository(this.#context, this.#site, plan.to),
+      examiner: await openExaminer(this.#context, plan.site, note),
+      isInFilestore: await readIsInFilestore(this.#context, this.#site, plan, note),
+    }
+    const items = toCopy(plan)
+    for (const { name, bytes, storedBytes } of items) job.item(name, { name, total: bytes, done: storedBytes, state: 'waiting' })
+    for (const { name } of plan.deletions) job.item(name, { name, detail: 'to be deleted', state: 'waiting' })
+    job.phase(`Copying to ${PLACE_WORDS[plan.to]}`, plan.bytes, 'bytes')
+    for (const item of plan.items.filter(({ action }) => action === 'same')) this.#end(item, 'same', item.reason, 0)
+    for (const item of items) await this.#copy(item, sides)
+    if (plan.deletions.length > 0) await this.#deleteAll(sides)
+    const result: TransferResult = {
+      from: plan.from,
+      to: plan.to,
+      backups: this.#done,
+      bytes: this.#done.reduce((sum, { bytes }) => sum + bytes, 0),
+      seconds: (performance.now() - started) / 1000,
+    }
+    if (this.#failures.length > 0) throw this.#failure(result)
+    return result
+  }
+
+  async #copy(item: TransferItem, sides: Sides): Promise<void> {
+    const job = this.#job
+    const { name } = item
+    let sent = 0
+    job.item(name, { state: 'running', detail: '' })
+    const notes: string[] = []
+    const onNote = (text: string) => {
+      notes.push(text)
+      job.log(text)
+      job.item(name, { detail: text })
+    }
+    const started = performance.now()
+    try {
+      const entry = await this.#assertAsPlanned(item, sides)
+      if (entry === null) {
+        this.#end(item, 'same', 'It is there by now.', 0)
+        job.item(name, { state: 'done', detail: 'it is there by now', done: item.bytes })
+        return
+      }
+      const positions = new Map<PartKind, number>()
+      const sentOf = new Map<PartKind, number>()
+      const { bytes } = await transferBackup({
+        from: sides.from,
+        to: sides.to,
+        name,
+        entry,
+        isFilestoreUploaded: sides.isInFilestore(name, entry),
+        limit: sharedLimit(this.#context),
+        examiner: sides.examiner,
+        signal: job.signal,
+        freesFullDisk: this.#stored.plan.to !== 'vault',
+        onProgress: (kind, position, sentNow) => {
+          positions.set(kind, position)
+          // what is skipped at the target takes it back
+          job.advance(Math.max(0, sentNow - (sentOf.get(kind) ?? 0)))
+          sentOf.set(kind, sentNow)
+          sent = sum(sentOf.values())
+          job.item(name, { done: sum(positions.values()) })
+        },
+        onNote,
+        ...(this.#options.patience ? { patience: this.#options.patience } : {}),
+      })
+      if (this.#stored.plan.to === 'filestore') await this.#markSource(sides.from, name, entry, onNote)
+      const seconds = (performance.now() - started) / 1000
+      const text = `${formatBytes(bytes)} in ${formatDuration(seconds)}`
+      this.#end(item, 'copied', [text, ...notes].join('. '), bytes)
+      job.item(name, { state: 'done', detail: notes.at(-1) ?? text, done: item.bytes })
+      job.log(`${name} is in ${sides.to.place}: ${text}.`)
+      this.#context.emit({ type: 'backups-changed', site: this.#site.name })
+    } catch (error) {
+      this.#failed(item, error, sent)
+    }
+  }
+
+  /**
+   * What the plan stands on must still be so.
+   * @returns the source's entry; null: somebody else has put it there meanwhile
+   * @throws AppError `plan-outdated`
+   */
+  async #assertAsPlanned({ name, timestamp, replaces }: TransferItem, { from, to }: Sides): Promise<IndexEntry | null> {
+    const planned = this.#stored.entries.get(name)
+    const entry = (await from.readIndex()).get(name)
+    if (!planned || !entry || !isSameBackup(entry, planned)) throw outdated(`${name} of ${from.place} was replaced`)
+    const present = (await to.readIndex()).get(name)
+    const now = present ? isoOf(present) : null
+    if (now === timestamp) return null
+    if (now !== replaces) throw outdated(`another backup came into ${name} of ${to.place}`)
+    return entry
+  }
+
+  /** A flag that could not be set is told, and nothing is lost by it. */
+  async #markSource(from: Repository, name: string, entry: IndexEntry, onNote: (text: string) => void): Promise<void> {
+    if (entry.is_filestore_uploaded === true) return
+    try {
+      await markUploaded(from, name, entry, this.#job.signal)
+      this.#context.emit({ type: 'backups-changed', site: this.#site.name })
+    } catch (error) {
+      onNote(`The index of ${from.place} does not say that ${name} is in the filestore now: ${toAppError(error).message}`)
+    }
+  }
+
+  async #deleteAll({ from, to }: Sides): Promise<void> {
+    const job = this.#job
+    const { deletions } = this.#stored.plan
+    if (this.#failures.length > 0) {
+      for (const deletion of deletions) {
+        this.#end(deletion, 'failed', 'Not deleted, since a backup could not be copied.', 0)
+        job.item(deletion.name, { state: 'skipped', detail: 'not deleted, since a backup could not be copied' })
+      }
+      return
+    }
+    job.phase(`Deleting from ${PLACE_WORDS[this.#stored.plan.to]}`, deletions.length, 'steps')
+    for (const deletion of deletions) {
+      try {
+        job.item(deletion.name, { state: 'running' })
+        await this.#delete(deletion, from, to)
+        this.#end(deletion, 'deleted', `${formatPlural(deletion.files.length, 'file')}, ${formatBytes(deletion.bytes)}`, 0)
+        job.item(deletion.name, { state: 'done', detail: 'deleted' })
+        job.log(`Deleted ${deletion.name} of ${deletion.timestamp} from ${to.place}.`)
+        job.advance(1)
+        this.#context.emit({ type: 'backups-changed', site: this.#site.name })
+      } catch (error) {
+        this.#failed(deletion, error, 0)
+      }
+    }
+  }
+
+  /** @throws AppError `plan-outdated` */
+  async #delete({ name, timestamp }: TransferDeletion, from: Repository, to: Repository): Promise<void> {
+    const lease = await to.lease(this.#job.signal)
+    try {
+      const entry = (await to.readIndex()).get(name)
+      if (!entry || isoOf(entry) !== timestamp) throw outdated(`another backup came into ${name} of ${to.place}`)
+      if (slotOf(this.#site.name, name) === null) throw outdated(`${name} is no rotation slot of ${this.#site.name}`)
+      if ((await from.readIndex()).has(name)) throw outdated(`${from.place} has got a backup ${name}`)
+      await to.removeSlot({ name, timestamp: entry.timestamp })
+    } finally {
+      await lease.release()
+    }
+  }
+
+  #end(
+    { name, timestamp }: { name: string; timestamp: string },
+    outcome: Transferred['outcome'],
+    text: string,
+    bytes: number,
+  ): void {
+    this.#done.push({ name, timestamp, outcome, text, bytes })
+  }
+
+  /** The others are tried all the same. @throws when it was cancelled */
+  #failed(item: { name: string; timestamp: string }, error: unknown, bytes: number): void {
+    if (isCancelled(error) || this.#job.signal.aborted) throw error
+    const failure = toAppError(error)
+    this.#failures = [...this.#failures, { name: item.name, error: failure }]
+    this.#end(item, 'failed', failure.message, bytes)
+    this.#job.item(item.name, { state: 'failed', detail: failure.message })
+    this.#job.log(`${item.name}: ${failure.message}`)
+  }
+
+  #failure(result: TransferResult): AppError {
+    const [first] = this.#failures
+    const { plan } = this.#stored
+    const asked = toCopy(plan).length + plan.deletions.length
+    if (first && asked === 1) {
+      const { code, message, hint, details } = first.error
+      return new AppError(code, message, { hint, details: { ...details, result }, cause: first.error })
+    }
+    const reasons = this.#failures.map(({ name, error }) => `${name}: ${error.message}`)
+    return new AppError(
+      'transfer-incomplete',
+      `${this.#failures.length} of ${formatPlural(asked, 'backup')} could not be brought in step. ${formatSome(reasons, NAMED_FAILURES)}`,
+      { hint: 'The others are done. Run it again: it goes on where it stopped.', details: { result } },
+    )
+  }
+}
+
+function sum(values: Iterable<number>): number {
+  let total = 0
+  for (const value of values) total += value
+  return total
+}

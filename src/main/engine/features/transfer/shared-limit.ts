@@ -1,0 +1,19 @@
+import type { EngineContext } from '#engine/foundation/context.ts'
+import type { Home } from '#engine/foundation/home.ts'
+import { createRateLimit, type RateLimit } from '#engine/foundation/rate-limit.ts'
+
+const KIB = 1024
+
+const limits = new WeakMap<Home, RateLimit>()
+
+/** The one limit that all transfers of an engine share: the preference `transferLimit`, followed while they run. */
+export function sharedLimit({ home, preferences }: Pick<EngineContext, 'home' | 'preferences'>): RateLimit {
+  const known = limits.get(home)
+  if (known) return known
+  const limit = createRateLimit(async () => {
+    const { transferLimit } = await preferences.get()
+    return transferLimit === null ? null : transferLimit * KIB
+  })
+  limits.set(home, limit)
+  return limit
+}
