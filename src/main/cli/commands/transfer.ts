@@ -100,7 +100,6 @@ async function transfer(session: Session, planJob: string, options: TransferOpti
   const text = `${tableOf(result.backups)}${refused.map((item) => `! ${refusal(item)}\n`).join('')}${doneText(result)}\n`
   return { result: { ...result, jobId, plan }, text, problem: refused.length > 0 }
 }
-}
 
 function notRunnable(message: string, plan: TransferPlan): AppError {
   return new AppError('plan-not-runnable', message, { hint: 'See the whole plan with --plan.', details: { plan } })
