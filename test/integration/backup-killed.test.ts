@@ -4,7 +4,8 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import { recoverSlots } from '#engine/foundation/repository/slot-writer.ts'
+import { localFiles } from '#engine/foundation/repository/local-files.ts'
+import { recoverSlots } from '#engine/foundation/repository/slot-recovery.ts'
 import { layOutServerFolder, loadFixtureDatabase, siteInput } from '#test/support/backup-site.ts'
 import { openTestContext } from '#test/support/engine-context.ts'
 import { hasFixtures } from '#test/support/fixtures.ts'
@@ -66,7 +67,7 @@ describe.skipIf(!hasFixtures)('a backup whose program is killed', () => {
       for (let kill = 0; kill < kills; kill++) {
         await sleep(1000)
         if (!(await backUp((span * (kill + Math.random())) / kills))) interrupted += 1
-        await recoverSlots(vault)
+        await recoverSlots(localFiles({ folder: vault, owner: 'home' }))
         await expectWhole(vault)
       }
       expect(interrupted).toBeGreaterThan(0)

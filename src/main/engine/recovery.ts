@@ -3,8 +3,7 @@ import { removePartsOfInterruptedJob } from './features/encryption/index.ts'
 import { recoverInterruptedRestores } from './features/restore/index.ts'
 import type { EngineContext } from './foundation/context.ts'
 import type { JobQueue } from './foundation/jobs/jobs.ts'
-import { localServerFolder, ourJobs } from './foundation/repository/open.ts'
-import { recoverSlots } from './foundation/repository/slot-writer.ts'
+import { localServerFolder, openVault, serverFolder } from './foundation/repository/open.ts'
 
 /**
  * Clears up what a crash or kill -9 left behind: jobs of dead programs become "interrupted", half-written
@@ -13,7 +12,6 @@ import { recoverSlots } from './foundation/repository/slot-writer.ts'
  */
 export async function recoverInterruptedWork(context: EngineContext, jobs: JobQueue): Promise<void> {
   const { log, sites, locks } = context
-  const isOurJob = ourJobs(context.home)
   const interrupted = await jobs.sweep()
   for (const job of interrupted) {
     log.warn('job was interrupted', { job: job.id, kind: job.kind, site: job.site })
@@ -25,8 +23,9 @@ export async function recoverInterruptedWork(context: EngineContext, jobs: JobQu
     if (!lock) continue
     try {
       await attempt(context, `restores of ${site.name}`, () => recoverInterruptedRestores(context, site))
-      const folders = [sites.vaultPath(site), localServerFolder(site)].filter((folder) => folder !== null)
-      for (const folder of folders) await attempt(context, `slots in ${folder}`, () => recoverSlots(folder, { isOurJob }))
+      const server = localServerFolder(site)
+      for (const repository of [openVault(context, site), ...(server === null ? [] : [serverFolder(context, server)])])
+        await attempt(context, `slots in ${repository.place}`, () => repository.recover())
     } finally {
       await lock.release()
     }

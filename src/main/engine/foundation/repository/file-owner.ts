@@ -2,7 +2,7 @@ import type { Stats } from 'node:fs'
 import { type FileHandle, lstat, mkdir, open, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError } from '#shared/errors.ts'
-import { INDEX_FILE } from './names.ts'
+import { INDEX_FILE, isOurs } from './names.ts'
 
 /**
  * Whose a repository's files are. `home`: this program's own (0600, folders 0700). `server`: another program's,
@@ -41,7 +41,7 @@ async function neighbour(folder: string): Promise<Likeness> {
   const index = await lstat(join(folder, INDEX_FILE)).catch(() => null)
   if (index?.isFile()) return likeness(index)
   for (const entry of await readdir(folder, { withFileTypes: true })) {
-    if (!entry.isFile() || entry.name.endsWith('.part') || entry.name.endsWith('.intent')) continue
+    if (!entry.isFile() || isOurs(entry.name)) continue
     const facts = await lstat(join(folder, entry.name)).catch(() => null)
     if (facts?.isFile()) return likeness(facts)
   }

@@ -72,10 +72,15 @@ export async function openRepository(context: RepositoryContext, site: Site, nam
 }
 
 /** Opens the backup folder of a server on this computer; it must be there. @throws AppError `repository-unreachable` */
-export async function openServerFolder({ locks, home }: RepositoryContext, folder: string): Promise<FolderRepository> {
-  const repository = openFolderRepository({ folder, owner: 'server', locks, isOurJob: ourJobs(home) })
-  await repository.stat('backup.json')
+export async function openServerFolder(context: RepositoryContext, folder: string): Promise<FolderRepository> {
+  const repository = serverFolder(context, folder)
+  await repository.files.reach()
   return repository
+}
+
+/** The same without a look whether it is there. */
+export function serverFolder({ locks, home }: RepositoryContext, folder: string): FolderRepository {
+  return openFolderRepository({ folder, owner: 'server', locks, isOurJob: ourJobs(home) })
 }
 
 /** What tells the rotation of a site; null: that repository is absent or can't be read. */

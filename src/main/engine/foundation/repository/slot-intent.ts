@@ -1,13 +1,8 @@
-import { createHash } from 'node:crypto'
-import { lstat, rename, rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import { z } from 'zod'
-import { syncFolder } from '../files/atomic.ts'
 import { partFiles } from './backup-index.ts'
-import { createFile } from './file-owner.ts'
-import { openPlainFile, readPlainFile } from './folder-read.ts'
 import { readIndexFile, updateIndexFile } from './index-file.ts'
 import { belongsTo, intentName, isPlainName, partName } from './names.ts'
+import { hasCode, type RepositoryFiles } from './repository-files.ts'
 import type { BackupIndex, IndexEntry } from './types.ts'
 
 const MAX_INTENT_BYTES = 256 * 1024
@@ -38,72 +33,63 @@ export type SlotIntent = z.infer<typeof intentSchema>
 export type OnStep = (step: string) => void | Promise<void>
 
 /** Writes the record so that it is there whole or not at all. */
-export async function writeIntent(folder: string, intent: SlotIntent): Promise<void> {
+export async function writeIntent(files: RepositoryFiles, intent: SlotIntent): Promise<void> {
   const file = intentName(intent.name, intent.id)
   const part = partName(file, intent.id)
-  const handle = await createFile(folder, part, intent.owner)
-  try {
-    await handle.writeFile(JSON.stringify(intent))
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-  await rename(join(folder, part), join(folder, file))
-  await syncFolder(folder)
+  await files.remove(part)
+  await files.create(part, JSON.stringify(intent))
+  await files.rename(part, file)
+  await files.sync()
 }
 
 /** Reads a record; null when it is none that we wrote. Everything in it is checked: the folder is not ours alone. */
-export async function readIntent(folder: string, file: string): Promise<SlotIntent | null> {
-  const handle = await openPlainFile(join(folder, file)).catch(() => null)
-  if (!handle) return null
+export async function readIntent(files: RepositoryFiles, file: string): Promise<SlotIntent | null> {
+  const record = await files.readText(file, MAX_INTENT_BYTES)
+  if (record === null) return null
+  const parsed = intentSchema.safeParse(parseJson(record.text))
+  if (!parsed.success) return null
+  const intent = parsed.data
+  const fits = isPlainName(intent.name) && file === intentName(intent.name, intent.id)
+  return fits && intent.parts.every(({ finalName }) => belongsTo(intent.name, finalName)) ? intent : null
+}
+
+function parseJson(text: string): unknown {
   try {
-    if ((await handle.stat()).size > MAX_INTENT_BYTES) return null
-    const parsed = intentSchema.safeParse(JSON.parse(await handle.readFile('utf8')))
-    if (!parsed.success) return null
-    const intent = parsed.data
-    const fits = isPlainName(intent.name) && file === intentName(intent.name, intent.id)
-    return fits && intent.parts.every(({ finalName }) => belongsTo(intent.name, finalName)) ? intent : null
+    return JSON.parse(text)
   } catch {
     return null
-  } finally {
-    await handle.close()
   }
 }
 
 /** Whether every part of the slot is there whole, as `.part` or under its final name already. */
-export async function partsFit(folder: string, intent: SlotIntent): Promise<boolean> {
+export async function partsFit(files: RepositoryFiles, intent: SlotIntent): Promise<boolean> {
   for (const part of intent.parts) {
     const places = [partName(part.finalName, intent.id), part.finalName]
     let found = false
-    for (const place of places) found = found || (await hasContent(folder, place, part))
+    for (const place of places) found = found || (await hasContent(files, place, part))
     if (!found) return false
   }
   return true
 }
 
-async function hasContent(folder: string, file: string, wanted: { sha256: string; size: number }): Promise<boolean> {
-  const facts = await lstat(join(folder, file)).catch(() => null)
-  if (!facts?.isFile() || facts.size !== wanted.size) return false
-  const hash = createHash('sha256')
-  for await (const chunk of await readPlainFile(join(folder, file), file, {})) hash.update(chunk)
-  return hash.digest('hex') === wanted.sha256
+async function hasContent(files: RepositoryFiles, file: string, wanted: { sha256: string; size: number }): Promise<boolean> {
+  const facts = await files.stat(file)
+  return facts?.size === wanted.size && (await files.hash(file)) === wanted.sha256
 }
 
 /**
  * Does what the record says, from wherever an earlier try stopped: renames, index, files that only the old entry
  * named, the record itself. May be repeated.
  */
-export async function rollForward(folder: string, intent: SlotIntent, onStep: OnStep = () => {}): Promise<void> {
+export async function rollForward(files: RepositoryFiles, intent: SlotIntent, onStep: OnStep = () => {}): Promise<void> {
   for (const part of intent.parts) {
     await onStep(`rename ${part.finalName}`)
-    await rename(join(folder, partName(part.finalName, intent.id)), join(folder, part.finalName)).catch(
-      (error: NodeJS.ErrnoException) => {
-        // renamed by the try that was interrupted
-        if (error.code !== 'ENOENT') throw error
-      },
-    )
+    await files.rename(partName(part.finalName, intent.id), part.finalName).catch((error: unknown) => {
+      // renamed by the try that was interrupted
+      if (!hasCode(error, 'not-found')) throw error
+    })
   }
-  await syncFolder(folder)
+  await files.sync()
   await onStep('index')
   const enter = (index: BackupIndex) => {
     const present = index.get(intent.name)
@@ -111,12 +97,12 @@ export async function rollForward(folder: string, intent: SlotIntent, onStep: On
     if (intent.entry) index.set(intent.name, mergeEntry(present, intent.entry))
     else index.delete(intent.name)
   }
-  await updateIndexFile(folder, intent.owner, enter, intent.id)
+  await updateIndexFile(files, enter, intent.id)
   await onStep('old files')
-  await removeReplacedFiles(folder, intent)
+  await removeReplacedFiles(files, intent)
   await onStep('record')
-  await rm(join(folder, intentName(intent.name, intent.id)), { force: true })
-  await syncFolder(folder)
+  await files.remove(intentName(intent.name, intent.id))
+  await files.sync()
 }
 
 /** Whether the slot has got a newer backup meanwhile, which must be left alone. */
@@ -130,18 +116,17 @@ export function mergeEntry(old: IndexEntry | undefined, entry: IndexEntry): Inde
 }
 
 /** Removes the files that only the old entry named, e.g. the plain form of what is encrypted now. */
-async function removeReplacedFiles(folder: string, intent: SlotIntent): Promise<void> {
-  const { document } = await readIndexFile(folder)
+async function removeReplacedFiles(files: RepositoryFiles, intent: SlotIntent): Promise<void> {
+  const { document } = await readIndexFile(files)
   const named = new Set([...document.entries].flatMap(([name, entry]) => partFiles(name, entry).map(({ file }) => file)))
   for (const { file } of partFiles(intent.name, intent.oldEntry ?? undefined)) {
-    if (!named.has(file)) await rm(join(folder, file), { force: true })
+    if (!named.has(file)) await files.remove(file)
   }
-  await syncFolder(folder)
 }
 
 /** Takes back what was not finished: removes the parts, then the record. What the index names stays. */
-export async function rollBack(folder: string, intent: SlotIntent): Promise<void> {
-  for (const { finalName } of intent.parts) await rm(join(folder, partName(finalName, intent.id)), { force: true })
-  await rm(join(folder, intentName(intent.name, intent.id)), { force: true })
-  await syncFolder(folder)
+export async function rollBack(files: RepositoryFiles, intent: SlotIntent): Promise<void> {
+  for (const { finalName } of intent.parts) await files.remove(partName(finalName, intent.id))
+  await files.remove(intentName(intent.name, intent.id))
+  await files.sync()
 }

@@ -6,10 +6,12 @@ import { chooseName } from '#engine/features/backup/slot-choice.ts'
 import { listBackups } from '#engine/features/listing/index.ts'
 import { startVerify } from '#engine/features/proof/index.ts'
 import { openFolderRepository } from '#engine/foundation/repository/folder.ts'
+import { localFiles } from '#engine/foundation/repository/local-files.ts'
 import { openRepository, openVault } from '#engine/foundation/repository/open.ts'
 import { schemeOfIndex } from '#engine/foundation/repository/scheme.ts'
+import { recoverSlots } from '#engine/foundation/repository/slot-recovery.ts'
 import { removeKept } from '#engine/foundation/repository/slot-removal.ts'
-import { recoverSlots, writeSlot } from '#engine/foundation/repository/slot-writer.ts'
+import { writeSlot } from '#engine/foundation/repository/slot-writer.ts'
 import type { IndexEntry } from '#engine/foundation/repository/types.ts'
 import { backupsProcedures } from '#engine/procedures/backups.ts'
 import type { Site } from '#shared/model/site.ts'
@@ -241,7 +243,7 @@ describe.skipIf(!hasFixtures)('deleting a kept backup', () => {
       }
       const removing = removeKept(repository, { jobId: SLOT_JOB, site: 'testsite', name: NAME, timestamp, onStep })
       await expect(removing).rejects.toThrow('the power is gone')
-      await recoverSlots(vault)
+      await recoverSlots(localFiles({ folder: vault, owner: 'home' }))
       const isThere = NAME in (await indexOf(vault))
       // before its intention was written nothing has happened
       expect(isThere).toBe(stop === 'intent')

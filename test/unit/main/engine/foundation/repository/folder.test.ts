@@ -112,7 +112,7 @@ describe('openFolderRepository', () => {
       if (times <= 2) writeFileSync(index, `{"theirs-${times}":{"timestamp":${times}}}`)
       entries.set('ours-1', { timestamp: 9 })
     })
-    expect(times).toBe(3)
+    expect(times).toBe(4)
     expect([...(await server.readIndex()).keys()]).toEqual(['theirs-2', 'ours-1'])
     const giveUp = server.updateIndex((entries) => {
       times += 1

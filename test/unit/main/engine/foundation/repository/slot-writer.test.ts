@@ -3,8 +3,10 @@ import { readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { type FolderRepository, openFolderRepository } from '#engine/foundation/repository/folder.ts'
+import { localFiles } from '#engine/foundation/repository/local-files.ts'
 import { partName } from '#engine/foundation/repository/names.ts'
-import { recoverSlots, writeSlot } from '#engine/foundation/repository/slot-writer.ts'
+import { recoverSlots } from '#engine/foundation/repository/slot-recovery.ts'
+import { writeSlot } from '#engine/foundation/repository/slot-writer.ts'
 import type { IndexEntry } from '#engine/foundation/repository/types.ts'
 import { temporaryFolder } from '#test/support/home.ts'
 import { codeOf } from '#test/support/repository-contract.ts'
@@ -137,7 +139,7 @@ describe('writeSlot', () => {
     const onStep = (step: string) => (step === 'index' ? writeFile(busy, '') : undefined)
     expect(await codeOf(writeSlot(repository, { ...slot, parts, onStep }))).toBe('slot-index-pending')
     await rm(busy)
-    expect(await recoverSlots(repository.folder)).toEqual({ finished: ['testsite-1'], removed: [] })
+    expect(await recoverSlots(repository.files)).toEqual({ finished: ['testsite-1'], removed: [] })
     expect(await stateOf(repository)).toBe('new')
     expect(await filesOf(repository)).toEqual(PLAIN)
   })
@@ -180,11 +182,11 @@ describe('a program that is killed', () => {
       await repository.readIndex()
       for (const { name, size } of await repository.list())
         if (name.includes('testsite-1')) expect(size).toBeGreaterThanOrEqual(50_000)
-      await recoverSlots(repository.folder)
+      await recoverSlots(repository.files)
       const isNew = before.indexOf(step) >= before.indexOf('rename')
       expect(await stateOf(repository)).toBe(isNew ? 'new' : 'old')
       expect(await filesOf(repository)).toEqual(isNew && isEncrypted ? ENCRYPTED : PLAIN)
-      expect(await recoverSlots(repository.folder)).toEqual({ finished: [], removed: [] })
+      expect(await recoverSlots(repository.files)).toEqual({ finished: [], removed: [] })
     },
   )
 })
@@ -205,7 +207,7 @@ describe('recoverSlots', () => {
     const bytes = await readFile(part)
     bytes[100] = (bytes[100] ?? 0) ^ 1
     await writeFile(part, bytes)
-    expect((await recoverSlots(repository.folder)).finished).toEqual([])
+    expect((await recoverSlots(repository.files)).finished).toEqual([])
     expect(await stateOf(repository)).toBe('old')
     expect(await filesOf(repository)).toEqual(PLAIN)
   })
@@ -214,7 +216,7 @@ describe('recoverSlots', () => {
     const repository = await withOldSlot('server')
     await interrupted(repository, true, 'index')
     await writeFile(join(repository.folder, partName('backup.json', SLOT_JOB)), '{"testsi')
-    expect((await recoverSlots(repository.folder)).finished).toEqual(['testsite-1'])
+    expect((await recoverSlots(repository.files)).finished).toEqual(['testsite-1'])
     expect(await stateOf(repository)).toBe('new')
     expect(await filesOf(repository)).toEqual(ENCRYPTED)
   })
@@ -226,7 +228,7 @@ describe('recoverSlots', () => {
       const entry = index.get('testsite-1')
       if (entry) entry.timestamp = 3000
     })
-    await recoverSlots(repository.folder)
+    await recoverSlots(repository.files)
     expect(await readFile(join(repository.folder, 'testsite-1.sql.gz'))).toEqual(contentOf('old', 'database'))
     expect((await repository.readIndex()).get('testsite-1')?.timestamp).toBe(3000)
     expect(await filesOf(repository)).toEqual(PLAIN)
@@ -236,13 +238,13 @@ describe('recoverSlots', () => {
     const repository = await withOldSlot('home')
     const parts = await makeParts(repository, 'new', false)
     expect(parts).toHaveLength(3)
-    expect(await recoverSlots(repository.folder, { except: SLOT_JOB })).toEqual({ finished: [], removed: [] })
-    expect(await recoverSlots(repository.folder, { isOurJob: async () => false })).toEqual({ finished: [], removed: [] })
+    expect(await recoverSlots(repository.files, { except: SLOT_JOB })).toEqual({ finished: [], removed: [] })
+    expect(await recoverSlots(repository.files, { isOurJob: async () => false })).toEqual({ finished: [], removed: [] })
     const old = partName('testsite-1.tar.gz', SLOT_JOB)
     const yesterday = Date.now() / 1000 - 2 * 86_400
     await utimes(join(repository.folder, old), yesterday, yesterday)
-    expect(await recoverSlots(repository.folder, { isOurJob: async () => false })).toEqual({ finished: [], removed: [old] })
-    expect((await recoverSlots(repository.folder)).removed).toHaveLength(2)
+    expect(await recoverSlots(repository.files, { isOurJob: async () => false })).toEqual({ finished: [], removed: [old] })
+    expect((await recoverSlots(repository.files)).removed).toHaveLength(2)
     expect(await filesOf(repository)).toEqual(PLAIN)
   })
 
@@ -260,14 +262,17 @@ describe('recoverSlots', () => {
     }
     const record = join(repository.folder, `testsite-1.${id}.intent`)
     await writeFile(record, JSON.stringify(hostile))
-    await recoverSlots(repository.folder)
+    await recoverSlots(repository.files)
     expect(await stateOf(repository)).toBe('old')
     await writeFile(record, 'x'.repeat(300_000))
-    await recoverSlots(repository.folder)
+    await recoverSlots(repository.files)
     expect(await stateOf(repository)).toBe('old')
   })
 
   it('needs no folder', async () => {
-    expect(await recoverSlots(join(await temporaryFolder(), 'none'))).toEqual({ finished: [], removed: [] })
+    expect(await recoverSlots(localFiles({ folder: join(await temporaryFolder(), 'none'), owner: 'home' }))).toEqual({
+      finished: [],
+      removed: [],
+    })
   })
 })
