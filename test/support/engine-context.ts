@@ -49,7 +49,7 @@ export async function openTestContext(
     log,
     locks,
     jobs,
-    sites: openSites({ home: places, locks, secrets, onChange: () => {} }),
+    sites: openSites({ home: places, locks, secrets, ssh, onChange: () => {} }),
     secrets,
     preferences: openPreferences(places.settingsFile, locks),
     workers,

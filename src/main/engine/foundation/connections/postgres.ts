@@ -1,6 +1,8 @@
 import type { Duplex } from 'node:stream'
 import pg from 'pg'
 import { AppError } from '#shared/errors.ts'
+import { connectedSocket } from './postgres-stream.ts'
+import { readTlsFiles, tlsOptions } from './postgres-tls.ts'
 
 /** A way to a database. The password lives in memory only. */
 export interface PostgresConnection {
@@ -31,10 +33,21 @@ export interface Tunnel {
 /**
  * Opens one connection of its own (no pool), with sane limits: 10 s to connect, TCP keep-alive.
  * `signal` closes the socket, which also ends a COPY that is under way.
- * @throws AppError `database-unreachable`, `database-password`, `database-unknown`, `cancelled`
+ * @param options.statementMs the server gives a statement up after this time; default: never
+ * @throws AppError `database-unreachable`, `database-password`, `database-unknown`, `tls-file`, `cancelled`, and through a server
+ *   those of `SshConnections.connect`
  */
-export async function connectPostgres(connection: PostgresConnection, signal?: AbortSignal): Promise<pg.Client> {
+export async function connectPostgres(
+  connection: PostgresConnection,
+  signal?: AbortSignal,
+  options: { statementMs?: number } = {},
+): Promise<pg.Client> {
   signal?.throwIfAborted()
+  const { tunnel } = connection
+  // as libpq has it: a Unix socket knows no TLS
+  const mode = connection.host.startsWith('/') ? 'disable' : connection.tls
+  const ssl = mode === 'disable' ? false : tlsOptions(mode, await readTlsFiles(connection))
+  const stream = tunnel ? connectedSocket(await openTunnel(tunnel, signal)) : null
   const client = new pg.Client({
     host: connection.host,
     port: connection.port,
@@ -42,10 +55,13 @@ export async function connectPostgres(connection: PostgresConnection, signal?: A
     user: connection.user,
     // an empty string keeps pg from looking for PGPASSWORD or ~/.pgpass of whoever runs this
     password: connection.password ?? '',
-    ssl: connection.tls === 'disable' ? false : { rejectUnauthorized: connection.tls === 'verify-full' },
+    ssl,
     application_name: 'Backup Desk',
     connectionTimeoutMillis: 10_000,
     keepAlive: true,
+    keepAliveInitialDelayMillis: 15_000,
+    ...(options.statementMs === undefined ? {} : { statement_timeout: options.statementMs }),
+    ...(stream ? { stream: () => stream } : {}),
   })
   // after an abort or a lost server, errors arrive outside of any query
   client.on('error', () => {})
@@ -58,10 +74,23 @@ export async function connectPostgres(connection: PostgresConnection, signal?: A
     await client.connect()
   } catch (error) {
     signal?.removeEventListener('abort', abort)
+    stream?.destroy()
     signal?.throwIfAborted()
     throw connectError(error, connection)
   }
   return client
+}
+
+async function openTunnel(tunnel: Tunnel, signal: AbortSignal | undefined): Promise<Duplex> {
+  try {
+    return await tunnel.open(signal)
+  } catch (error) {
+    // the server was reached, the database was not
+    if (error instanceof AppError && error.code === 'forward-refused') {
+      throw new AppError('database-unreachable', error.message, { hint: error.hint, details: error.details, cause: error })
+    }
+    throw error
+  }
 }
 
 const UNREACHABLE: Record<string, string> = {
@@ -76,7 +105,8 @@ const UNREACHABLE: Record<string, string> = {
 
 function connectError(error: unknown, to: PostgresConnection): AppError {
   const { code, message } = error as { code?: string; message: string }
-  const place = `${to.host}:${to.port}`
+  if (error instanceof AppError) return error
+  const place = `${to.host}:${to.port}${to.tunnel ? ` ${to.tunnel.through}` : ''}`
   if (code === '28P01' || code === '28000' || /password/i.test(message)) {
     return new AppError('database-password', `PostgreSQL at ${place} refused user "${to.user}": ${message}.`, {
       hint: 'Check user and password in the site’s settings.',

@@ -12,9 +12,11 @@ import {
   siteSchema,
 } from '#shared/model/site.ts'
 import type { PostgresConnection } from '../connections/postgres.ts'
+import type { SshConnections } from '../connections/ssh/types.ts'
 import { writeFileAtomic } from '../files/atomic.ts'
 import type { Home } from '../home.ts'
 import type { Locks } from '../locks.ts'
+import { databaseConnection } from './database-connection.ts'
 import { setEncryptionPassword } from './encryption-passwords.ts'
 import { keptAsideProblems, problemError, readJsonFile } from './json-file.ts'
 import type { Secrets } from './secrets.ts'
@@ -36,7 +38,7 @@ export interface Sites {
   remove(name: string): Promise<void>
   /** The vault's folder of a site. */
   vaultPath(site: Site): string
-  /** The way to its database, password included. @throws AppError `secrets-locked` */
+  /** The way to its database, password and tunnel included. @throws AppError `secrets-locked`, `no-ssh-server` */
   connection(site: Site): Promise<PostgresConnection>
   /** The secrets of its SSH connection. @throws AppError `secrets-locked` */
   sshSecrets(site: Pick<Site, 'name'>): Promise<SshSecrets>
@@ -46,8 +48,14 @@ export interface Sites {
   encryptionPassword(site: Site): Promise<string | null>
 }
 
-export function openSites(options: { home: Home; locks: Locks; secrets: Secrets; onChange: () => void }): Sites {
-  const { home, locks, secrets, onChange } = options
+export function openSites(options: {
+  home: Home
+  locks: Locks
+  secrets: Secrets
+  ssh: SshConnections
+  onChange: () => void
+}): Sites {
+  const { home, locks, secrets, ssh, onChange } = options
   const fileOf = (name: string) => join(home.sites, `${name}.json`)
   const vaultPath = (site: Site) => site.vault?.path ?? join(home.vaults, site.name)
 
@@ -94,6 +102,12 @@ export function openSites(options: { home: Home; locks: Locks; secrets: Secrets;
     await writeFileAtomic(fileOf(site.name), `${JSON.stringify(site, null, 2)}\n`, { ifAbsent })
     onChange()
     return viewOf(site)
+  }
+
+  async function sshSecrets({ name }: Pick<Site, 'name'>): Promise<SshSecrets> {
+    const password = await secrets.get(`site/${name}/ssh-password`)
+    const passphrase = await secrets.get(`site/${name}/ssh-passphrase`)
+    return { ...(password === null ? {} : { password }), ...(passphrase === null ? {} : { passphrase }) }
   }
 
   return {
@@ -146,15 +160,11 @@ export function openSites(options: { home: Home; locks: Locks; secrets: Secrets;
       })
     },
     async connection(site) {
-      const { host, port, database, user, tls } = site.database
       const password = await secrets.get(`site/${site.name}/database-password`)
-      return { host, port, database, user, tls, ...(password === null ? {} : { password }) }
+      const sshSecretsOfSite = site.database.via === 'ssh' ? await sshSecrets(site) : {}
+      return databaseConnection(site, { password, ssh: sshSecretsOfSite }, ssh)
     },
-    async sshSecrets({ name }) {
-      const password = await secrets.get(`site/${name}/ssh-password`)
-      const passphrase = await secrets.get(`site/${name}/ssh-passphrase`)
-      return { ...(password === null ? {} : { password }), ...(passphrase === null ? {} : { passphrase }) }
-    },
+    sshSecrets,
     filestoreSecret({ name }) {
       return secrets.get(`site/${name}/filestore-secret`)
     },

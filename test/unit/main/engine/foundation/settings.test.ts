@@ -1,6 +1,7 @@
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
+import { openSshConnections } from '#engine/foundation/connections/ssh/connections.ts'
 import { type Home, openHome } from '#engine/foundation/home.ts'
 import { type Locks, openLocks } from '#engine/foundation/locks.ts'
 import { openPreferences } from '#engine/foundation/settings/preferences.ts'
@@ -20,7 +21,11 @@ beforeEach(async () => {
 
 const secretsOf = (passphrase: string | null) =>
   openSecrets({ file: home.secretsFile, locks, askPassphrase: async () => passphrase })
-const sitesOf = (passphrase: string | null) => openSites({ home, locks, secrets: secretsOf(passphrase), onChange: () => {} })
+const sitesOf = (passphrase: string | null) => {
+  const around = { userHome: home.root, env: {} }
+  const ssh = openSshConnections({ knownHostsFile: home.knownHostsFile, locks, around })
+  return openSites({ home, locks, secrets: secretsOf(passphrase), ssh, onChange: () => {} })
+}
 
 describe('secret store', () => {
   it('keeps secrets for the next program, encrypted, with mode 0600', async () => {

@@ -44,7 +44,7 @@ export async function pgDumpSchema(options: PgDumpOptions): Promise<PgDump> {
   const tools = options.tools ?? (await findPgDumps())
   const tool = chooseTool(tools, facts.serverMajor)
   if (!tool) throw missingError(facts.serverMajor, tools)
-  const surroundings = await makeSurroundings(options.scratch, connection.tls)
+  const surroundings = await makeSurroundings(options.scratch, connection, signal)
   const stream = streamPgDump(tool, options, surroundings)
   // what could not be removed is empty of secrets, and in the scratch folder
   stream.once('close', () => void surroundings.remove().catch(() => {}))
