@@ -1,3 +1,4 @@
+import { removeStagingOf } from './features/backup/index.ts'
 import { reapEmbedded } from './features/demo/index.ts'
 import { removePartsOfInterruptedJob } from './features/encryption/index.ts'
 import { recoverInterruptedRestores } from './features/restore/index.ts'
@@ -16,6 +17,7 @@ export async function recoverInterruptedWork(context: EngineContext, jobs: JobQu
   for (const job of interrupted) {
     log.warn('job was interrupted', { job: job.id, kind: job.kind, site: job.site })
     await attempt(context, `part files of job ${job.id}`, () => removePartsOfInterruptedJob(job))
+    await attempt(context, `folder for the making of job ${job.id}`, () => removeStagingOf(context, job))
   }
   await attempt(context, 'clusters of dead programs', () => reapEmbedded(context))
   for (const { site } of (await sites.list()).sites) {

@@ -121,12 +121,13 @@ export const scheduleSchema = z.strictObject({
   proofMinutes: z.int().min(0).max(480).default(20),
 })
 
-export const dumpEngineSchema = z.enum(['auto', 'built-in', 'pg_dump'])
+/** `server`: the pg_dump of the site's server, over SSH. */
+export const dumpEngineSchema = z.enum(['auto', 'built-in', 'pg_dump', 'server'])
 
 /** gzip level of all parts; the server's own is 7. */
 export const compressionSchema = z.int().min(1).max(9)
 
-/** How backups are made. `auto`: see docs/architecture.md, "Two dump engines". */
+/** How backups are made. `auto`: see docs/architecture.md, "Three ways to dump". */
 export const dumpSettingsSchema = z.strictObject({
   engine: dumpEngineSchema.default('auto'),
   compression: compressionSchema.default(7),

@@ -6,7 +6,7 @@ import { TarPacker } from './tar-packer.ts'
 import { lookAt, type TreeEntry, type WalkOptions, walkTree } from './tree.ts'
 
 /** The site's main configuration; `zotonic_site.config.in` is a template and never part of a backup. */
-const SITE_CONFIGS = ['config', 'yaml', 'yml', 'json'].map((extension) => `zotonic_site.${extension}`)
+export const SITE_CONFIGS = ['config', 'yaml', 'yml', 'json'].map((extension) => `zotonic_site.${extension}`)
 
 export interface ConfigFolders {
   /** The site's name, as in the entries' names. */

@@ -1,20 +1,19 @@
 import { rm } from 'node:fs/promises'
 import type { EngineContext } from '#engine/foundation/context.ts'
 import type { JobContext, JobHandle } from '#engine/foundation/jobs/types.ts'
-import type { FolderRepository } from '#engine/foundation/repository/folder.ts'
 import { partFileName } from '#engine/foundation/repository/names.ts'
-import { localServerFolder, openServerFolder, openVault, readRotationIndexes } from '#engine/foundation/repository/open.ts'
-import { writeSlot } from '#engine/foundation/repository/slot-writer.ts'
+import { readRotationIndexes } from '#engine/foundation/repository/open.ts'
 import { AppError } from '#shared/errors.ts'
 import { formatBytes, formatPlural, isoSeconds } from '#shared/format.ts'
 import type { PartKind, RepositoryName } from '#shared/model/backup.ts'
 import { type DumpEngine, dumpSettingsSchema, type Site } from '#shared/model/site.ts'
 import type { DumpChoice } from './database-dump.ts'
-import { estimatedBackupBytes, requireFreeSpace } from './free-space.ts'
+import { estimatedBackupBytes } from './free-space.ts'
 import { checkPart } from './part-check.ts'
 import { type BackupProblem, openPartSources, type PartSource } from './part-sources.ts'
 import { type StoredPart, writePart } from './part-writer.ts'
 import { chooseName, unixSeconds } from './slot-choice.ts'
+import { type BackupTarget, openTarget } from './target.ts'
 
 /** Problems that a result lists one by one; a folder full of links must not fill the journal. */
 const LISTED_PROBLEMS = 200
@@ -80,8 +79,8 @@ export async function makeBackup(context: EngineContext, job: JobContext, reques
   const start = new Date()
   const site = await context.sites.get(request.site)
   const password = await encryptionPassword(context, site)
-  const target = await openFolderTarget(context, site, request.to)
-  const lease = await target.lease(job.signal)
+  const target = await openTarget(context, site, request.to, job)
+  const lease = await target.lease()
   const problems = new ProblemList(job)
   const made: string[] = []
   try {
@@ -90,8 +89,7 @@ export async function makeBackup(context: EngineContext, job: JobContext, reques
     await checkParts(parts, { context, job, password })
     job.signal.throwIfAborted()
     job.phase('Putting it in place', null, 'steps')
-    await writeSlot(target, {
-      jobId: job.id,
+    await target.store({
       name,
       timestamp: unixSeconds(start),
       parts: parts.map(({ part, hash, size }) => ({ kind: part, sha256: hash, size })),
@@ -116,14 +114,10 @@ export async function makeBackup(context: EngineContext, job: JobContext, reques
     throw error
   } finally {
     await lease.release()
+    await target.close().catch((error: Error) => {
+      job.log(`The folder for the making could not be removed (${error.message}); the next start removes it.`)
+    })
   }
-}
-
-async function openFolderTarget(context: EngineContext, site: Site, to: RepositoryName): Promise<FolderRepository> {
-  const folder = localServerFolder(site)
-  if (to === 'vault') return openVault(context, site)
-  if (to === 'server' && folder !== null) return openServerFolder(context, folder)
-  throw new AppError('being-built', 'This is being built. Nothing was changed.')
 }
 
 async function removeFiles(paths: string[], job: JobContext): Promise<void> {
@@ -165,7 +159,7 @@ interface Making {
   request: BackupRequest
   job: JobContext
   password: string | null
-  target: FolderRepository
+  target: BackupTarget
   name: string
   problems: ProblemList
   /** Paths of the files that were begun, for clearing away. */
@@ -178,9 +172,10 @@ async function makeParts(making: Making): Promise<{ parts: MadePart[]; dump: Dum
   let current: PartSource | null = null
   let read = 0
   const settings = dumpSettingsSchema.parse(site.dump ?? {})
-  const { sources, dump } = await openPartSources(site, await context.sites.connection(site), {
+  const { sources, dump } = await openPartSources(context, site, {
     databaseOnly: request.databaseOnly,
     engine: request.engine ?? settings.engine,
+    compression: request.compression ?? settings.compression,
     scratch: context.home.scratch,
     signal: job.signal,
     onProgress(bytes) {
@@ -205,7 +200,7 @@ async function makeParts(making: Making): Promise<{ parts: MadePart[]; dump: Dum
       const file = partFileName(part, making.name, making.password !== null)
       job.item(part, { name: file, state: 'waiting', total: bytes })
     }
-    await requireFreeSpace(target.folder, estimatedBackupBytes(plainBytes(sources)))
+    await target.requireSpace(estimatedBackupBytes(plainBytes(sources)))
     const parts: MadePart[] = []
     for (const source of sources) {
       current = source
@@ -224,11 +219,12 @@ async function makePart(source: PartSource, making: Making, compression: number)
   const file = partFileName(part, name, password !== null)
   job.phase(source.phase, source.bytes, 'bytes')
   job.item(part, { state: 'running' })
-  const { path, handle } = await target.createPart(file, job.id)
+  const { path, handle } = await target.parts.createPart(file, job.id)
   made.push(path)
   const stored = await writePart(source.stream, handle, {
     password,
     compression,
+    plainBytes: source.plainBytes,
     workers: context.workers,
     signal: job.signal,
   })

@@ -1,5 +1,7 @@
 import { access, statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { serverFreeBytes } from '#engine/foundation/connections/ssh/server-disk.ts'
+import type { SiteServer } from '#engine/foundation/connections/ssh/site-server.ts'
 import { AppError } from '#shared/errors.ts'
 import { formatBytes } from '#shared/format.ts'
 
@@ -26,6 +28,22 @@ export async function requireFreeSpace(folder: string, bytes: number): Promise<v
     'disk-full',
     `The backup needs about ${formatBytes(bytes)}, but the disk of ${folder} has ${formatBytes(free)} free. It was not started; the backups there are unchanged.`,
     { hint: 'Free some space, or choose another vault folder in the site’s settings.', details: { folder, bytes, free } },
+  )
+}
+
+/**
+ * The same for the disk that a server keeps its backups on. One that does not tell is no reason to stop.
+ * @throws AppError `disk-full`
+ */
+export async function requireServerSpace(server: SiteServer, bytes: number, signal: AbortSignal): Promise<void> {
+  const { backupDir, filesDir } = server.settings
+  const folder = backupDir ?? filesDir
+  const free = await serverFreeBytes(server.connection, folder, signal)
+  if (free === null || isEnough(bytes, free)) return
+  throw new AppError(
+    'disk-full',
+    `The backup needs about ${formatBytes(bytes)}, but the disk of ${folder} on ${server.connection.place} has ${formatBytes(free)} free. It was not started; the backups there are unchanged.`,
+    { hint: 'Free some space on the server, or back up into the vault.', details: { folder, bytes, free } },
   )
 }
 

@@ -1,10 +1,21 @@
 import type { Readable } from 'node:stream'
 import type { PostgresConnection } from '#engine/foundation/connections/postgres.ts'
+import { connectSiteServer } from '#engine/foundation/connections/ssh/site-server.ts'
+import type { EngineContext } from '#engine/foundation/context.ts'
 import type { PartKind } from '#shared/model/backup.ts'
 import type { DumpEngine, Site } from '#shared/model/site.ts'
 import { createConfigArchive, measureConfig } from './config-archive.ts'
 import { type DumpChoice, openDatabaseDump } from './database-dump.ts'
 import { createMediaArchive, hasMedia } from './media-archive.ts'
+import { readingPrefix } from './remote/reading-as.ts'
+import { createRemoteConfigArchive } from './remote/remote-config.ts'
+import {
+  createRemoteMediaArchive,
+  hasRemoteMedia,
+  measureRemoteTree,
+  mediaFolder,
+  type RemoteFolder,
+} from './remote/remote-media.ts'
 import { serverFolders } from './server-folders.ts'
 import { type ArchiveProblem, measureTree } from './tree.ts'
 
@@ -16,6 +27,8 @@ export interface PartSource {
   /** Uncompressed, as far as it is known beforehand. */
   bytes: number
   stream: Readable
+  /** Set when the stream is gzip already: how many bytes came so far, unpacked. */
+  plainBytes?: (() => number) | undefined
 }
 
 export interface PartSources {
@@ -27,6 +40,10 @@ export interface PartSources {
 export interface SourceOptions {
   databaseOnly: boolean
   engine: DumpEngine
+  /** gzip level of a dump that is compressed on the server. */
+  compression: number
+  /** Default: that of the site's settings. */
+  connection?: PostgresConnection
   /** The home's folder for temporary files. */
   scratch: string
   signal: AbortSignal
@@ -43,15 +60,33 @@ export interface BackupProblem extends Omit<ArchiveProblem, 'code'> {
   code: ArchiveProblem['code'] | 'media-missing' | 'config-missing' | 'left-out'
 }
 
+/** What is read of a site: the folders of this computer, or those of a server. */
+interface FileReader {
+  /** For messages. */
+  siteDir: string
+  archiveDir: string
+  config(onProblem: (problem: ArchiveProblem) => void): Promise<{ stream: Readable; bytes: number } | null>
+  media(onProblem: (problem: ArchiveProblem) => void): Promise<{ stream: Readable; bytes: number } | null>
+}
+
 /**
  * Opens what goes into a backup of a site. The database's snapshot is taken first: media that it speaks of are
  * archived after it, as the server does. Close the streams in any case.
- * @throws AppError of `openDatabaseDump`
+ * @throws AppError of `openDatabaseDump`, of SSH, `server-tool-failed`
  */
-export async function openPartSources(site: Site, connection: PostgresConnection, options: SourceOptions): Promise<PartSources> {
-  const { engine, scratch, signal, onProgress } = options
-  const files = await openFileSources(site, options)
-  const dump = await openDatabaseDump({ connection, schema: site.database.schema, engine, scratch, signal, onProgress })
+export async function openPartSources(
+  context: Pick<EngineContext, 'sites' | 'ssh'>,
+  site: Site,
+  options: SourceOptions,
+): Promise<PartSources> {
+  const { engine, compression, scratch, signal, onProgress } = options
+  const connection = options.connection ?? (await context.sites.connection(site))
+  const server = await connectSiteServer(context, site, signal)
+  const folder = server && { server, prefix: await readingPrefix(server, site, signal) }
+  const files = await openFileSources(folder ? remoteReader(folder, site, options) : localReader(site, options), options)
+  const { schema } = site.database
+  const onServer = server && { connection: server.connection, database: site.database, compression }
+  const dump = await openDatabaseDump({ connection, schema, engine, scratch, signal, onProgress, onServer })
   for (const note of dump.notes) options.onNote(note)
   for (const { kind, name } of dump.leftOut) {
     options.onProblem({
@@ -61,46 +96,82 @@ export async function openPartSources(site: Site, connection: PostgresConnection
       text: 'pg_dump leaves it out of the dump of one schema. Make it by hand where this backup is restored.',
     })
   }
-  const phase = `Reading the database${dump.choice.engine === 'pg_dump' ? ' with pg_dump' : ''}`
-  return { sources: [{ part: 'database', phase, bytes: dump.estimate, stream: dump.stream }, ...files], dump: dump.choice }
+  const { stream, plainBytes, estimate, choice } = dump
+  const phase = `Reading the database${PHASE_OF[choice.engine]}`
+  return { sources: [{ part: 'database', phase, bytes: estimate, stream, plainBytes }, ...files], dump: choice }
+}
+
+const PHASE_OF: Record<DumpChoice['engine'], string> = {
+  'built-in': '',
+  pg_dump: ' with pg_dump',
+  server: ' with pg_dump on the server',
 }
 
 /** Archives read nothing before their stream is read. */
-async function openFileSources(site: Site, options: SourceOptions): Promise<PartSource[]> {
-  const folders = serverFolders(site)
-  if (!folders) return []
-  const { signal } = options
+async function openFileSources(reader: FileReader | null, options: SourceOptions): Promise<PartSource[]> {
+  if (!reader) return []
   const sources: PartSource[] = []
-  const archiveOptions = (part: PartKind) => ({
-    signal,
-    onProgress: ({ bytes }: { bytes: number }) => options.onProgress(bytes),
-    onProblem: (problem: ArchiveProblem) => options.onProblem({ part, ...problem }),
-  })
-  const configFolders = { site: site.name, siteDir: folders.siteDir, securityDir: folders.securityDir }
-  const config = await createConfigArchive(configFolders, archiveOptions('config'))
-  if (config) {
-    const { bytes } = await measureConfig(configFolders, signal)
-    sources.push({ part: 'config', phase: 'Archiving the configuration', bytes, stream: config })
-  } else {
+  const problemsOf = (part: PartKind) => (problem: ArchiveProblem) => options.onProblem({ part, ...problem })
+  const config = await reader.config(problemsOf('config'))
+  if (config) sources.push({ part: 'config', phase: 'Archiving the configuration', ...config })
+  else {
     options.onProblem({
       part: 'config',
       code: 'config-missing',
-      path: folders.siteDir,
+      path: reader.siteDir,
       text: 'No configuration and security files were found, so the backup has none.',
     })
   }
   if (options.databaseOnly) return sources
-  if (await hasMedia(folders.archiveDir)) {
-    const { bytes } = await measureTree(folders.archiveDir, signal)
-    const stream = createMediaArchive(folders.archiveDir, archiveOptions('files'))
-    sources.push({ part: 'files', phase: 'Archiving the media files', bytes, stream })
-  } else {
+  const media = await reader.media(problemsOf('files'))
+  if (media) sources.push({ part: 'files', phase: 'Archiving the media files', ...media })
+  else {
     options.onProblem({
       part: 'files',
       code: 'media-missing',
-      path: folders.archiveDir,
+      path: reader.archiveDir,
       text: 'There is no such folder, so the backup has no media files.',
     })
   }
   return sources
+}
+
+function archiveOptions({ signal, onProgress }: SourceOptions, onProblem: (problem: ArchiveProblem) => void) {
+  return { signal, onProgress: ({ bytes }: { bytes: number }) => onProgress(bytes), onProblem }
+}
+
+/** null: the site has no server at all. */
+function localReader(site: Site, options: SourceOptions): FileReader | null {
+  const folders = serverFolders(site)
+  if (!folders) return null
+  const { siteDir, securityDir, archiveDir } = folders
+  const configFolders = { site: site.name, siteDir, securityDir }
+  return {
+    siteDir,
+    archiveDir,
+    async config(onProblem) {
+      const stream = await createConfigArchive(configFolders, archiveOptions(options, onProblem))
+      return stream && { stream, bytes: (await measureConfig(configFolders, options.signal)).bytes }
+    },
+    async media(onProblem) {
+      if (!(await hasMedia(archiveDir))) return null
+      const { bytes } = await measureTree(archiveDir, options.signal)
+      return { stream: createMediaArchive(archiveDir, archiveOptions(options, onProblem)), bytes }
+    },
+  }
+}
+
+function remoteReader(folder: RemoteFolder, site: Site, options: SourceOptions): FileReader {
+  const { signal } = options
+  const archiveDir = mediaFolder(folder.server)
+  return {
+    siteDir: folder.server.settings.siteDir,
+    archiveDir,
+    config: (onProblem) => createRemoteConfigArchive(folder, site.name, archiveOptions(options, onProblem)),
+    async media(onProblem) {
+      if (!(await hasRemoteMedia(folder, signal))) return null
+      const bytes = await measureRemoteTree(folder, archiveDir, signal)
+      return { stream: createRemoteMediaArchive(folder, archiveOptions(options, onProblem)), bytes }
+    },
+  }
 }

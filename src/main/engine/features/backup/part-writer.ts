@@ -15,6 +15,8 @@ export interface PartOptions {
   compression: number
   workers: Workers
   signal: AbortSignal
+  /** The source is gzip already: how many bytes came of it so far, unpacked. */
+  plainBytes?: (() => number) | undefined
 }
 
 export interface StoredPart {
@@ -30,13 +32,14 @@ export interface StoredPart {
 export async function writePart(source: Readable, file: FileHandle, options: PartOptions): Promise<StoredPart> {
   const { password, signal, workers } = options
   try {
-    const gzip = new ParallelGzip(options.compression)
+    const gzip = options.plainBytes ? null : new ParallelGzip(options.compression)
+    const encryption = password === null ? null : createEncryptStream(password, { workers, signal })
     const meter = new HashMeter()
-    const disk = new FileSink(file)
-    if (password === null) await pipeline(source, gzip, meter, disk, { signal })
-    else await pipeline(source, gzip, createEncryptStream(password, { workers, signal }), meter, disk, { signal })
+    const steps = [gzip, encryption, meter].filter((step) => step !== null)
+    await pipeline([source, ...steps, new FileSink(file)], { signal })
     await file.sync()
-    return { size: meter.size, hash: meter.digest(), plainSize: gzip.plainBytes }
+    const plainSize = gzip?.plainBytes ?? options.plainBytes?.() ?? 0
+    return { size: meter.size, hash: meter.digest(), plainSize }
   } finally {
     await file.close()
   }

@@ -18,9 +18,9 @@ export interface BackupPreview {
 export async function previewBackup(context: EngineContext, site: Site, signal: AbortSignal): Promise<BackupPreview> {
   await encryptionPassword(context, site)
   const nothing = () => {}
-  const { sources } = await openPartSources(site, await context.sites.connection(site), {
+  const { sources } = await openPartSources(context, site, {
     databaseOnly: true,
-    engine: dumpSettingsSchema.parse(site.dump ?? {}).engine,
+    ...dumpSettingsSchema.parse(site.dump ?? {}),
     scratch: context.home.scratch,
     signal,
     onProgress: nothing,

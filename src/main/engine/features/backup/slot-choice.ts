@@ -10,18 +10,11 @@ import { slotFor } from '#shared/rotation.ts'
  * The name of a backup that starts now: SITE-SLOT by the site's rotation and the UTC date.
  * Source: docs/formats.md, "Backup directory".
  *
- * @param indexes.server null: the site has no server, or its index can't be read
  * @throws AppError `scheme-conflict` (the site's rotation contradicts the server's index), `slot-newer`
  */
-export function chooseName(
-  site: Site,
-  start: Date,
-  to: RepositoryName,
-  indexes: Pick<RotationIndexes, 'server' | 'own'>,
-): string {
+export function chooseName(site: Site, start: Date, to: RepositoryName, indexes: RotationIndexes): string {
   const name = `${site.name}-${slotFor(rotationScheme(site, indexes, to), start)}`
-  const target = to === 'server' ? indexes.server : indexes.own
-  const present = target?.get(name)
+  const present = indexes.target.get(name)
   const timestamp = unixSeconds(start)
   if (!present || present.timestamp < timestamp) return name
   throw new AppError(

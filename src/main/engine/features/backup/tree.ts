@@ -140,7 +140,7 @@ async function namesIn(base: string, relative: string, entry: TreeEntry, options
 }
 
 /** A file name for a log or a terminal, where its control characters must not act. */
-function printable(name: Buffer): string {
+export function printable(name: Buffer): string {
   return name.toString('utf8').replace(/\p{Cc}/gu, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`)
 }
 

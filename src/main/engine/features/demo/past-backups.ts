@@ -28,8 +28,10 @@ export async function captureNight(
   connection: PostgresConnection,
   night: Night,
 ): Promise<SiteOfNight> {
-  const { sources } = await openPartSources(site, connection, {
+  const { sources } = await openPartSources(context, site, {
+    connection,
     engine: 'built-in',
+    compression: 7,
     scratch: context.home.scratch,
     databaseOnly: night.databaseOnly,
     signal: job.signal,

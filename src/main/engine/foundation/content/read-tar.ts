@@ -19,8 +19,20 @@ export interface TarEntry {
   size: number
   mode: number
   modified: Date
+  uid: number
+  gid: number
+  /** Empty when not told. */
+  user: string
+  group: string
   /** To be read, or left, before the next entry; ends after `size` bytes or fails. */
   content: AsyncGenerator<Buffer, void, void>
+}
+
+export interface ReadTarOptions {
+  /** Names as one character a byte: on Linux a name need not be UTF-8. Default: text, and other names are refused. */
+  rawNames?: boolean
+  /** Passes over an entry that is neither a file nor a folder; default: it is refused. @param what "symbolic link" */
+  onOther?: (name: string, what: string) => void
 }
 
 /** The whole content of a small entry, in memory of its own. */
@@ -36,7 +48,11 @@ export async function wholeContent({ content, size }: Pick<TarEntry, 'content' |
  * else in it is refused. Ends without an error only behind the archive's end mark. Source: docs/formats.md, "Media archive".
  * @throws AppError `archive-damaged`, `archive-cut`, `archive-refused`, and what the source throws
  */
-export async function* readTar(source: AsyncIterable<Buffer>): AsyncGenerator<TarEntry, void, void> {
+export async function* readTar(
+  source: AsyncIterable<Buffer>,
+  { rawNames = false, onOther }: ReadTarOptions = {},
+): AsyncGenerator<TarEntry, void, void> {
+  const decode = rawNames ? decodeRaw : decodeName
   const bytes = new ByteSource(source)
   let longName: Buffer | null = null
   let pax = new Map<string, string>()
@@ -52,23 +68,42 @@ export async function* readTar(source: AsyncIterable<Buffer>): AsyncGenerator<Ta
       checkSum(header)
       const type = String.fromCharCode(header[156] ?? 0)
       const size = sizeOf(pax.get('size') ?? null, header)
-      if (type === 'L' || type === 'x') {
+      // K: the long target of a link that is passed over
+      if (type === 'L' || type === 'x' || (type === 'K' && onOther)) {
         extended += 1
         if (size > MAX_EXTENDED || extended > MAX_EXTENDED_HEADERS) throw refused('its extended headers have no end')
         const content = await bytes.exactly(padded(size))
         if (!content) throw cut('it ends inside an entry')
         if (type === 'L') longName = untilNul(content.subarray(0, size))
-        else pax = readPax(content.subarray(0, size))
+        else if (type === 'x') pax = readPax(content.subarray(0, size))
         continue
       }
-      const name = decodeName(pax.has('path') ? Buffer.from(pax.get('path') ?? '') : (longName ?? headerName(header)))
+      const name = decode(pax.has('path') ? Buffer.from(pax.get('path') ?? '') : (longName ?? headerName(header)))
+      if (onOther && /[12346]/.test(type)) {
+        onOther(name, TYPES[type] ?? 'special entry')
+        longName = null
+        pax = new Map()
+        extended = 0
+        continue
+      }
       if (type !== '0' && type !== '\0' && type !== '5') {
         throw refused(`"${name.slice(0, 200)}" is a ${TYPES[type] ?? 'special entry'}; only files and folders are restored`)
       }
       const kind = type === '5' || (type === '\0' && name.endsWith('/')) ? 'folder' : 'file'
       const length = kind === 'folder' ? 0 : size
       const content = readContent(bytes, length)
-      yield { kind, name, size: length, mode: numberAt(header, 100, 8) & 0o7777, modified: timeOf(pax, header), content }
+      yield {
+        kind,
+        name,
+        size: length,
+        mode: numberAt(header, 100, 8) & 0o7777,
+        modified: timeOf(pax, header),
+        uid: ownerAt(header, 108),
+        gid: ownerAt(header, 116),
+        user: untilNul(header.subarray(265, 297)).toString('utf8'),
+        group: untilNul(header.subarray(297, 329)).toString('utf8'),
+        content,
+      }
       for await (const _ of content);
       longName = null
       pax = new Map()
@@ -136,12 +171,22 @@ function headerName(header: Buffer): Buffer {
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 function decodeName(bytes: Buffer): string {
+  return decodeLimited(bytes, (name) => {
+    try {
+      return utf8.decode(name)
+    } catch {
+      throw refused(`it has a name that is not valid UTF-8: ${name.toString('latin1').slice(0, 100)}`)
+    }
+  })
+}
+
+function decodeLimited(bytes: Buffer, decode: (name: Buffer) => string): string {
   if (bytes.length > MAX_NAME_BYTES) throw refused('it has a name of more than 4096 bytes')
-  try {
-    return utf8.decode(bytes)
-  } catch {
-    throw refused(`it has a name that is not valid UTF-8: ${bytes.toString('latin1').slice(0, 100)}`)
-  }
+  return decode(bytes)
+}
+
+function decodeRaw(bytes: Buffer): string {
+  return decodeLimited(bytes, (name) => name.toString('latin1'))
 }
 
 function checkSum(header: Buffer): void {
@@ -177,6 +222,12 @@ function numberAt(header: Buffer, from: number, length: number): number {
   if (digits === '') return 0
   if (!/^[0-7]+$/.test(digits)) throw damaged('a header has no number where one belongs')
   return Number.parseInt(digits, 8)
+}
+
+/** An owner that can't be read keeps nobody from reading the file. */
+function ownerAt(header: Buffer, from: number): number {
+  if ((header[from] ?? 0) & 0x80) return header.readUInt32BE(from + 4)
+  return Number.parseInt(header.toString('latin1', from, from + 8), 8) || 0
 }
 
 function readPax(content: Buffer): Map<string, string> {

@@ -85,6 +85,7 @@ export function serverFolder({ locks, home }: RepositoryContext, folder: string)
 
 /** What tells the rotation of a site; null: that repository is absent or can't be read. */
 export interface RotationIndexes {
+  /** The one that Zotonic writes: of the server, else of the filestore, to which servers upload theirs. */
   server: BackupIndex | null
   own: BackupIndex | null
   /** The one of the repository that is written. */
@@ -92,7 +93,7 @@ export interface RotationIndexes {
 }
 
 /**
- * Reads the indexes that tell a site's rotation. That of the repository that is written must be readable; the other one
+ * Reads the indexes that tell a site's rotation. That of the repository that is written must be readable; another one
  * takes no part when it is not.
  * @param onSkipped why it takes no part
  * @throws AppError those of the repository that is written
@@ -103,15 +104,18 @@ export async function readRotationIndexes(
   to: RepositoryName,
   onSkipped: (name: RepositoryName, error: Error) => void = () => {},
 ): Promise<RotationIndexes> {
-  const readIndex = async (name: RepositoryName) => (await openRepository(context, site, name)).readIndex()
-  const other = to === 'server' ? 'vault' : 'server'
-  const otherIndex =
-    other === 'server' && !site.server
-      ? null
-      : await readIndex(other).catch((error: Error) => {
-          onSkipped(other, error)
-          return null
-        })
-  const target = await readIndex(to)
-  return to === 'server' ? { server: target, own: otherIndex, target } : { server: otherIndex, own: target, target }
+  const target = await (await openRepository(context, site, to)).readIndex()
+  const indexOf = async (name: RepositoryName): Promise<BackupIndex | null> => {
+    if (name === to) return target
+    if (!repositoriesOf(site).includes(name)) return null
+    try {
+      return await (await openRepository(context, site, name)).readIndex()
+    } catch (error) {
+      onSkipped(name, error as Error)
+      return null
+    }
+  }
+  const server = await indexOf('server')
+  const ofZotonic = server === null || (server.size === 0 && to !== 'server') ? ((await indexOf('filestore')) ?? server) : server
+  return { server: ofZotonic, own: await indexOf('vault'), target }
 }

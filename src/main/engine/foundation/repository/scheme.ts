@@ -24,7 +24,7 @@ export function rotationScheme(
 ): RotationScheme {
   const server = schemeOfIndex(site.name, indexes.server)
   if (site.rotation === 'auto') return server ?? schemeOfIndex(site.name, indexes.own) ?? 'manual'
-  if (to !== 'server' || server === null || server === site.rotation) return site.rotation
+  if (to === 'vault' || server === null || server === site.rotation) return site.rotation
   throw new AppError(
     'scheme-conflict',
     `The server’s backups of ${site.name} rotate by the scheme "${server}", the site’s settings say "${site.rotation}": they would overwrite each other’s backups. Nothing was written.`,

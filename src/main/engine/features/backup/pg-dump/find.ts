@@ -81,12 +81,16 @@ export function chooseTool(tools: readonly PgDumpTool[], serverMajor: number): P
 async function ask(path: string): Promise<PgDumpTool | null> {
   try {
     const { stdout } = await run(path, ['--version'], { timeout: ANSWER_MS, windowsHide: true, env: cleanEnvironment({}) })
-    const found = /^pg_dump \(PostgreSQL\) ((\d+)(?:\.(\d+)|[a-z]\S*)?)/.exec(stdout)
-    if (!found?.[1]) return null
-    return { path, version: found[1], major: Number(found[2]), minor: Number(found[3] ?? 0) }
+    return readPgDumpVersion(path, stdout)
   } catch {
     return null
   }
+}
+
+/** What `pg_dump --version` says; null: it is no pg_dump. */
+export function readPgDumpVersion(path: string, text: string): PgDumpTool | null {
+  const found = /^pg_dump \(PostgreSQL\) ((\d+)(?:\.(\d+)|[a-z]\S*)?)/.exec(text)
+  return found?.[1] ? { path, version: found[1], major: Number(found[2]), minor: Number(found[3] ?? 0) } : null
 }
 
 /** The folders that a pattern with one `*` stands for; without one, itself. */

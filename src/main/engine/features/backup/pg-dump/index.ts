@@ -1,17 +1,14 @@
 import type { Readable } from 'node:stream'
-import { connectPostgres, type PostgresConnection } from '#engine/foundation/connections/postgres.ts'
-import { LOCK_WAIT_MS, readError, type UnsupportedObject } from '../dump/errors.ts'
-import { estimateBytes } from '../dump/estimate.ts'
-import { tellingWhoLocks } from '../dump/lock-wait.ts'
-import { describeServer, findSchema, refuseUnreadable } from '../dump/server.ts'
-import { surveyLeftByPgDump, surveyNotes } from '../dump/survey.ts'
+import { LOCK_WAIT_MS, type UnsupportedObject } from '../dump/errors.ts'
 import { makeSurroundings } from './environment.ts'
 import { missingError } from './errors.ts'
+import { readDumpFacts } from './facts.ts'
 import { chooseTool, findPgDumps, type PgDumpTool } from './find.ts'
 import { type RunOptions, streamPgDump } from './run.ts'
 
 export { installHint } from './errors.ts'
 export { chooseTool, findPgDumps, type PgDumpTool } from './find.ts'
+export { findServerPgDumps, type ServerDump, serverDumpSchema } from './on-server.ts'
 
 export interface PgDumpOptions extends RunOptions {
   /** The home's folder for temporary files. */
@@ -40,7 +37,7 @@ export interface PgDump {
  */
 export async function pgDumpSchema(options: PgDumpOptions): Promise<PgDump> {
   const { connection, schema, signal } = options
-  const facts = await readFacts(connection, schema, signal, options.lockWaitMs ?? LOCK_WAIT_MS)
+  const facts = await readDumpFacts(connection, schema, signal, options.lockWaitMs ?? LOCK_WAIT_MS)
   const tools = options.tools ?? (await findPgDumps())
   const tool = chooseTool(tools, facts.serverMajor)
   if (!tool) throw missingError(facts.serverMajor, tools)
@@ -49,27 +46,4 @@ export async function pgDumpSchema(options: PgDumpOptions): Promise<PgDump> {
   // what could not be removed is empty of secrets, and in the scratch folder
   stream.once('close', () => void surroundings.remove().catch(() => {}))
   return { stream, estimate: facts.estimate, tool, notes: facts.notes, leftOut: facts.leftOut }
-}
-
-async function readFacts(connection: PostgresConnection, schema: string, signal: AbortSignal | undefined, lockWaitMs: number) {
-  const client = await connectPostgres(connection, signal)
-  try {
-    const server = await describeServer(client)
-    const schemaOid = await findSchema(client, schema, connection)
-    await refuseUnreadable(client, schemaOid, connection.user)
-    const session = { client, schemaOid }
-    // the size of a table that is locked is not told either
-    await client.query(`SET lock_timeout = ${lockWaitMs}`)
-    const estimate = await tellingWhoLocks(client, connection, schema, lockWaitMs, () => estimateBytes(client, schemaOid))
-    return {
-      serverMajor: Math.floor(server.number / 10_000),
-      estimate,
-      notes: await surveyNotes(session),
-      leftOut: await surveyLeftByPgDump(session),
-    }
-  } catch (error) {
-    throw readError(error, `schema "${schema}"`, connection.user, signal)
-  } finally {
-    await client.end().catch(() => {})
-  }
 }

@@ -199,7 +199,9 @@ describe.skipIf(!hasFixtures)('pinning', () => {
     outside.set('testsite-safety-20261123094200', { timestamp: Date.parse('2026-11-23T09:42:00Z') / 1000 })
     expect(schemeOfIndex('testsite', outside)).toBeNull()
     const night = new Date('2026-11-23T03:00:00Z')
-    expect(chooseName({ ...site, rotation: 'server' }, night, 'vault', { server: null, own: outside })).toBe('testsite-1')
+    expect(chooseName({ ...site, rotation: 'server' }, night, 'vault', { server: null, own: outside, target: outside })).toBe(
+      'testsite-1',
+    )
     const listed = (await listBackups(context, site)).backups.find((backup) => backup.name === name)
     expect(listed).toMatchObject({ kind: 'pinned', slot: null, kept: { reason: 'pinned', replacedOn: null } })
     // and no server ever gets it

@@ -137,7 +137,7 @@ function live({ scheme, to }: World): {
       const date = now.toISOString().slice(0, 10)
       try {
         if (kind === 'broken' || (kind === 'weak' && minute < 390)) throw new Error('the database is down')
-        const name = chooseName(site, now, to, { server, own })
+        const name = chooseName(site, now, to, { server, own, target })
         target.set(name, { timestamp: Math.floor(now.getTime() / 1000) })
         made.push({ name, at: now })
         last = { date, at: now.toISOString(), outcome: 'made', text: '' }

@@ -1,0 +1,115 @@
+import { execFile } from 'node:child_process'
+import { link, mkdir, readFile, symlink, utimes, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { gunzipSync } from 'node:zlib'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { type BackupRequest, startBackup } from '#engine/features/backup/index.ts'
+import { layOutServerFolder, loadFixtureDatabase, type ServerFolder, siteInput } from '#test/support/backup-site.ts'
+import { openTestContext, type TestContext } from '#test/support/engine-context.ts'
+import { hasFixtures } from '#test/support/fixtures.ts'
+import { temporaryFolder } from '#test/support/home.ts'
+import { type Postgres15, startPostgres15 } from '#test/support/postgres.ts'
+import { knowHost, sshSiteInput } from '#test/support/ssh-site.ts'
+import { type Sshd, startSshd, whyNoSshd } from '#test/support/sshd.ts'
+
+const run = promisify(execFile)
+const why = hasFixtures ? whyNoSshd() : 'the fixtures of a real server are missing'
+if (why) console.error(`SKIPPED test/integration/remote-backup.test.ts: ${why}`)
+
+describe.skipIf(why !== null)('a backup of a site on a server', () => {
+  let postgres: Postgres15
+  let sshd: Sshd
+  beforeAll(async () => {
+    ;[postgres, sshd] = await Promise.all([startPostgres15(), startSshd()])
+    await loadFixtureDatabase(postgres, 'site')
+  }, 120_000)
+  afterAll(async () => {
+    await sshd?.stop()
+    await postgres?.stop()
+  })
+
+  let root: string
+  let server: ServerFolder
+  beforeEach(async () => {
+    root = await temporaryFolder()
+    server = await layOutServerFolder(root)
+  })
+
+  async function open(kind: 'ssh' | 'folder', options: { password?: string } = {}): Promise<TestContext> {
+    const home = join(root, `home-${kind}`)
+    await knowHost(home, sshd)
+    const secrets: Record<string, string> = { 'site/testsite/database-password': postgres.password }
+    if (options.password) secrets['site/testsite/encryption-password'] = options.password
+    const test = await openTestContext(home, { secrets })
+    onTestFinished(() => test.close())
+    const input = kind === 'ssh' ? sshSiteInput('site', postgres, server, sshd) : siteInput('site', postgres, server)
+    if (options.password) input.encryption = { enabled: true }
+    await test.context.sites.add(input)
+    return test
+  }
+
+  const request = (change: Partial<BackupRequest> = {}): BackupRequest => ({
+    site: 'testsite',
+    to: 'vault',
+    databaseOnly: false,
+    ...change,
+  })
+
+  /** Names as sites have them, and as nobody should give them. */
+  async function addOddFiles(): Promise<void> {
+    const { archiveDir, securityDir, siteDir } = server
+    const folder = join(archiveDir, '2026', '01')
+    await mkdir(folder, { recursive: true })
+    await writeFile(join(folder, 'ŻÓŁW.jpg'), 'a turtle')
+    await writeFile(join(folder, `${'long'.repeat(40)}.txt`), 'a long name')
+    await writeFile(join(folder, 'a-b'), '')
+    await mkdir(join(folder, 'a'))
+    await writeFile(join(folder, 'a', 'large'), Buffer.alloc(3_000_001, 7))
+    await link(join(folder, 'a', 'large'), join(folder, 'second name'))
+    await utimes(join(folder, 'a-b'), 1_700_000_000.75, 1_700_000_000.75)
+    await symlink('/etc/passwd', join(folder, 'link'))
+    await run('mkfifo', [join(folder, 'pipe')])
+    await mkdir(join(securityDir, 'keys', 'deep'), { recursive: true })
+    await writeFile(join(securityDir, 'keys', 'deep', 'site.key'), 'a key', { mode: 0o600 })
+    await writeFile(join(securityDir, 'keys-1'), 'sorts before the folder’s content')
+    await symlink(join(securityDir, 'keys', 'deep', 'site.key'), join(securityDir, 'current.key'))
+    await symlink('/etc', join(securityDir, 'folder-link'))
+    await mkdir(join(siteDir, 'priv', 'config.d'), { recursive: true })
+    await writeFile(join(siteDir, 'priv', 'config.d', 'mail.config'), '[].', { mode: 0o640 })
+  }
+
+  it('has the same archives as one of the same folders on this computer', async () => {
+    await addOddFiles()
+    const here = await open('folder')
+    const there = await open('ssh')
+    const local = await startBackup(here.context, request()).done
+    const remote = await startBackup(there.context, request()).done
+    const unpacked = async (test: TestContext, file: string | undefined) =>
+      gunzipSync(await readFile(join(test.context.home.vaults, 'testsite', file ?? '')))
+    for (const part of ['config', 'files'] as const) {
+      const ours = await unpacked(here, local.parts.find((made) => made.part === part)?.file)
+      const theirs = await unpacked(there, remote.parts.find((made) => made.part === part)?.file)
+      expect(theirs.equals(ours), part).toBe(true)
+    }
+    const facts = ({ part, path, code }: { part: string; path: string; code: string }) => `${part} ${path} ${code}`
+    expect(remote.problems.map(facts).sort()).toEqual(local.problems.map(facts).sort())
+    expect(remote.dump.engine).toBe('built-in')
+    expect(remote.parts.map(({ part }) => part)).toEqual(['database', 'config', 'files'])
+  }, 60_000)
+
+  it('has the server’s own pg_dump read the database, and is what psql restores', async () => {
+    const { context } = await open('ssh', { password: 'zażółć' })
+    const encrypted = await startBackup(context, request({ engine: 'server', databaseOnly: true })).done
+    expect(encrypted.dump).toMatchObject({ engine: 'server' })
+    expect(encrypted.parts[0]?.file).toMatch(/\.sql\.gz\.enc$/)
+    const plain = await open('folder')
+    await plain.context.sites.update(sshSiteInput('site', postgres, server, sshd))
+    const result = await startBackup(plain.context, request({ engine: 'server', databaseOnly: true })).done
+    const file = join(plain.context.home.vaults, 'testsite', result.parts[0]?.file ?? '')
+    await postgres.createDatabase('restored')
+    await postgres.psql('restored', { file }, 'zotonic')
+    const count = (table: string) => postgres.psql('restored', `SELECT count(*) FROM testsite.${table}`)
+    expect([await count('rsc'), await count('edge'), await count('backup_revision')].map(Number)).toEqual([126, 111, 211])
+  }, 60_000)
+})
