@@ -122,8 +122,12 @@ async function readSome(open: SftpSession, folder: string, handle: Buffer): Prom
   return all
 }
 
-const KINDS: Record<number, RemoteFacts['kind']> = { 16807: 'file', 9604: 'folder', 21609: 'link' }
+const KINDS = new Map<number, RemoteFacts['kind']>([
+  [0o100000, 'file'],
+  [0o040000, 'folder'],
+  [0o120000, 'link'],
+])
 
 function factsOf({ mode, size, mtime, uid, gid }: Attributes): RemoteFacts {
-  return { kind: KINDS[mode & 0o170000] ?? 'other', size, modified: mtime, mode: mode & 0o7777, uid, gid }
+  return { kind: KINDS.get(mode & 0o170000) ?? 'other', size, modified: mtime, mode: mode & 0o7777, uid, gid }
 }
