@@ -131,7 +131,7 @@ function buildProgram(terminal: Terminal, json: boolean, run: Run): Command {
     .description('list the backups of a site, or of any folder with backups')
     .argument('[site]')
     .option('--folder <folder>', 'a folder with a backup.json')
-    .option('--in <repository>', 'vault, server or all (default: all)')
+    .option('--in <repository>', 'vault, server, filestore or all (default: all)')
     .action((site: string | undefined, options: { folder?: string; in?: string }) =>
       run(program, null, (session) => listBackups(session, site, options)),
     )
@@ -158,7 +158,7 @@ function buildProgram(terminal: Terminal, json: boolean, run: Run): Command {
     .argument('[name]', 'the name of the backup')
     .option('--folder <folder>', 'a folder with a backup.json')
     .option('--level <level>', '1: the hash fits; 2: it opens and reads to the end; 3: it restores', '2')
-    .option('--from <repository>', 'vault, server or all (default: vault, else server)')
+    .option('--from <repository>', 'vault, server, filestore or all (default: the first that has it)')
     .action(
       (first: string | undefined, second: string | undefined, options: { folder?: string; level?: string; from?: string }) =>
         run(program, null, (session) =>
@@ -172,7 +172,7 @@ function buildProgram(terminal: Terminal, json: boolean, run: Run): Command {
     .argument('[site]', 'the site; with --folder the name of a backup')
     .argument('[name]', 'the name of the backup (default: the newest)')
     .option('--folder <folder>', 'a folder with a backup.json')
-    .option('--from <repository>', 'vault or server (default: vault, else server)')
+    .option('--from <repository>', 'vault, server or filestore (default: the first that has it)')
     .option('--clean', 'remove the scratch databases that failed drills kept')
     .action((first: string | undefined, second: string | undefined, options: DrillOptions) =>
       run(program, null, (session) =>
@@ -189,7 +189,7 @@ function buildProgram(terminal: Terminal, json: boolean, run: Run): Command {
     .description('restore a backup onto its live site; the schema as it was is kept')
     .argument('<site>')
     .argument('<name>')
-    .option('--from <repository>', 'vault or server (default: vault, else server)')
+    .option('--from <repository>', 'vault, server or filestore (default: the first that has it)')
     .option('--parts <parts>', 'out of database,files,config,security', 'database,files')
     .option('--of <site>', 'restore a backup of that site: a staging copy')
     .option('--schema <name>', 'write the database into this schema, which must be free')

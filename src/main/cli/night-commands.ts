@@ -43,7 +43,7 @@ export function addNightCommands(program: Command, run: Run): void {
     .description('keep a backup in the vault, outside of the rotation')
     .argument('<site>')
     .argument('<name>')
-    .option('--from <repository>', 'vault or server (default: vault, else server)')
+    .option('--from <repository>', 'vault, server or filestore (default: the first that has it)')
     .action((site: string, name: string, options: { from?: string }) =>
       run(program, null, (session) => pinBackup(session, site, name, options)),
     )

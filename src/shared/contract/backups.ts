@@ -17,8 +17,11 @@ export const nightSchema = z.object({
   text: z.string(),
 })
 
-/** Whether a repository has the newest backup. `none`: it has none, or there is no such repository. */
-export const copyStateSchema = z.enum(['newest', 'old', 'none', 'failing'])
+/**
+ * Whether a repository has the newest backup. `none`: it has none, or there is no such repository; `unknown`: a remote one
+ * that was not looked at yet.
+ */
+export const copyStateSchema = z.enum(['newest', 'old', 'none', 'failing', 'unknown'])
 
 export const siteStatusSchema = z.object({
   site: z.string(),
@@ -40,6 +43,7 @@ export const siteStatusSchema = z.object({
     .pick({ outcome: true, startedAt: true, recoverySeconds: true })
     .extend({ name: z.string(), timestamp: z.string() })
     .nullable(),
+  /** When its repositories were looked at: of a remote one that may be minutes ago. The oldest look counts. */
   checkedAt: z.string(),
 })
 

@@ -111,6 +111,29 @@ export function storedBytes({ parts }: { parts: readonly { size: number | null }
   return parts.reduce((sum, { size }) => sum + (size ?? 0), 0)
 }
 
+/** Where something is, for people: "in the vault". */
+export function inPlace(repository: BackupEntry['repository']): string {
+  return repository === 'server' ? 'on the server' : `in the ${repository}`
+}
+
+/** "in the vault, on the server and in the filestore" */
+export function inPlaces(repositories: Iterable<BackupEntry['repository']>, joint: 'and' | 'or' = 'and'): string {
+  const named = new Set(repositories)
+  const places = placeSchema.options.filter((place) => named.has(place)).map(inPlace)
+  const last = places.pop() ?? ''
+  return places.length > 0 ? `${places.join(', ')} ${joint} ${last}` : last
+}
+
+/** In what way a file is not what its index says, for people: one sentence; empty: nothing is known to be wrong. */
+export function describeTrouble({ file, trouble }: Pick<BackupPart, 'file' | 'trouble'>): string {
+  if (trouble === 'missing') return `${file} is named by the index, but there is no such file.`
+  if (trouble === 'empty') return `${file} is empty.`
+  if (trouble === 'newer') {
+    return `${file} was written after the index: a backup is on its way there, or its index entry never came. Verifying tells.`
+  }
+  return ''
+}
+
 /** Whether two timestamps are of one backup: they count to the second. */
 export function isSameMoment(a: string, b: string): boolean {
   return Math.floor(Date.parse(a) / 1000) === Math.floor(Date.parse(b) / 1000)

@@ -197,6 +197,11 @@ export type Schedule = z.infer<typeof scheduleSchema>
 export type DumpEngine = z.infer<typeof dumpEngineSchema>
 export type RotationChoice = z.infer<typeof rotationChoiceSchema>
 
+/** Whether a repository of a site is reached over a network. */
+export function isRemote({ server }: Pick<Site, 'server'>, repository: 'vault' | 'server' | 'filestore'): boolean {
+  return repository === 'filestore' || (repository === 'server' && server?.kind === 'ssh')
+}
+
 /** The server when its folders are on this computer; null: there is none, or it is another machine. */
 export function localServer({ server }: Pick<Site, 'server'>): FolderServer | null {
   return server?.kind === 'folder' ? server : null

@@ -5,7 +5,7 @@ import type { DrillReport } from '#shared/model/drill.ts'
 import { type Outcome, wrongUse } from '../exit.ts'
 import type { Session } from '../session.ts'
 import { drillText } from './drill-text.ts'
-import { repositoryOption } from './list.ts'
+import { REPOSITORIES, repositoryOption } from './list.ts'
 
 export interface DrillOptions {
   folder?: string
@@ -39,7 +39,7 @@ export async function drillBackup(session: Session, names: string[], options: Dr
 
 async function drillOfSite(session: Session, [site, name, ...more]: string[], from: string | undefined) {
   if (site === undefined || more.length > 0) throw wrongUse('drill: name a site, and a backup or none for the newest.')
-  const repository = repositoryOption(from, '--from', ['vault', 'server'])
+  const repository = repositoryOption(from, '--from', REPOSITORIES)
   const passwords = await session.sources.passwords()
   const { jobId } = await session.engine.call('backups.drill', {
     site,

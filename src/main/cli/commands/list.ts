@@ -1,9 +1,12 @@
 import { AppError } from '#shared/errors.ts'
 import { formatBytes, formatDuration, formatMomentLong } from '#shared/format.ts'
-import type { BackupEntry, BackupList } from '#shared/model/backup.ts'
+import { type BackupEntry, type BackupList, describeTrouble, repositoryNameSchema } from '#shared/model/backup.ts'
 import { type Outcome, wrongUse } from '../exit.ts'
 import type { Session } from '../session.ts'
 import { formatTable } from '../table.ts'
+
+export const REPOSITORIES = repositoryNameSchema.options
+export const REPOSITORIES_OR_ALL = [...REPOSITORIES, 'all'] as const
 
 export async function listBackups(
   session: Session,
@@ -16,13 +19,13 @@ export async function listBackups(
       ? await session.engine.call('backups.listFolder', { folder: options.folder ?? '' })
       : await session.engine.call('backups.list', {
           site,
-          in: repositoryOption(options.in, '--in', ['vault', 'server', 'all']) ?? 'all',
+          in: repositoryOption(options.in, '--in', REPOSITORIES_OR_ALL) ?? 'all',
         })
   const failed = list.problems[0]
   if (failed && options.in !== undefined && options.in !== 'all') {
     throw new AppError(failed.code, failed.message, { hint: failed.hint, details: { repository: failed.repository } })
   }
-  return { result: list, text: listText(list), problem: failed !== undefined }
+  return { result: list, text: listText(list), problem: failed !== undefined || troubleLines(list) !== '' }
 }
 
 /** A repository named on the command line; undefined when none was. */
@@ -57,11 +60,20 @@ function listText(list: BackupList): string {
     .map((file) => `  ${file.file} (${file.repository}, ${formatBytes(file.size)}, ${file.kind})\n`)
     .join('')
   const problems = list.problems.map((problem) => `! ${problem.repository}: ${problem.message}\n  ${problem.hint}\n`).join('')
-  return `${table}${unknown ? `Files that the index does not name:\n${unknown}` : ''}${problems}`
+  return `${table}${unknown ? `Files that the index does not name:\n${unknown}` : ''}${troubleLines(list)}${problems}`
+}
+
+/** Where an index and its files disagree. */
+function troubleLines({ backups }: BackupList): string {
+  return backups
+    .flatMap(({ name, repository, parts }) =>
+      parts.filter(({ trouble }) => trouble !== null).map((part) => `! ${name} in ${repository}: ${describeTrouble(part)}\n`),
+    )
+    .join('')
 }
 
 function size(backup: BackupEntry, part: string): string {
   const found = backup.parts.find((entry) => entry.part === part)
   if (!found) return '–'
-  return found.size === null ? 'missing' : formatBytes(found.size)
+  return found.trouble ?? formatBytes(found.size ?? 0)
 }

@@ -2,11 +2,11 @@ import { AppError } from '#shared/errors.ts'
 import { formatBytes } from '#shared/format.ts'
 import { type Outcome, wrongUse } from '../exit.ts'
 import type { Session } from '../session.ts'
-import { repositoryOption } from './list.ts'
+import { REPOSITORIES, repositoryOption } from './list.ts'
 
 /** Keeps a backup in the vault, outside of the rotation. */
 export async function pinBackup(session: Session, site: string, name: string, options: { from?: string }): Promise<Outcome> {
-  const from = repositoryOption(options.from, '--from', ['vault', 'server'])
+  const from = repositoryOption(options.from, '--from', REPOSITORIES)
   const { jobId } = await session.engine.call('backups.pin', { site, name, ...(from ? { from } : {}) })
   const job = await session.follow(jobId)
   const result = job.result as { name: string; from: string; already: boolean; bytes: number }

@@ -3,7 +3,7 @@ import { formatBytes, formatCount, formatDuration, formatMomentLong } from '#sha
 import type { RestorePart, RestorePlan } from '#shared/model/plan.ts'
 import { type Outcome, wrongUse } from '../exit.ts'
 import type { Session } from '../session.ts'
-import { repositoryOption } from './list.ts'
+import { REPOSITORIES, repositoryOption } from './list.ts'
 import { checksText, notSafe, rowsText, stepsText } from './plan-text.ts'
 
 const PARTS = ['database', 'files', 'config', 'security'] as const satisfies RestorePart[]
@@ -34,7 +34,7 @@ export function checkPlanOptions(command: string, site: string, options: { plan?
 }
 
 export async function restoreBackup(session: Session, site: string, name: string, options: RestoreOptions): Promise<Outcome> {
-  const from = repositoryOption(options.from, '--from', ['vault', 'server'])
+  const from = repositoryOption(options.from, '--from', REPOSITORIES)
   const parts = (options.parts ?? 'database,files')
     .split(',')
     .map((part) => repositoryOption<RestorePart>(part.trim(), '--parts', PARTS) ?? 'database')

@@ -2,7 +2,7 @@ import type { Proof } from '#shared/model/backup.ts'
 import { type Outcome, wrongUse } from '../exit.ts'
 import type { Session } from '../session.ts'
 import { drillText } from './drill-text.ts'
-import { repositoryOption } from './list.ts'
+import { REPOSITORIES_OR_ALL, repositoryOption } from './list.ts'
 
 interface VerifyResult {
   verdict: 'verified' | 'failed' | 'unknown'
@@ -39,7 +39,7 @@ function startForSite(
 ) {
   if (args.first === undefined || args.second === undefined)
     throw wrongUse('verify: name a site and a backup, or a folder with --folder.')
-  const repository = repositoryOption(from, '--from', ['vault', 'server', 'all'])
+  const repository = repositoryOption(from, '--from', REPOSITORIES_OR_ALL)
   return session.engine.call('backups.verify', {
     site: args.first,
     name: args.second,

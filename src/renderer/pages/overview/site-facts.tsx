@@ -14,8 +14,14 @@ import { useNow } from '../../stores/clock.ts'
 import classes from './site-overview.module.css'
 import { COPY_WORD, type Copy } from './sites-table.tsx'
 
-const COPY_GLYPH: Record<Copy, GlyphState> = { newest: 'ok', old: 'warn', none: 'none', failing: 'bad' }
-const COPY_SHORT: Record<Copy, string> = { newest: 'newest', old: 'older one', none: 'none', failing: 'failing' }
+const COPY_GLYPH: Record<Copy, GlyphState> = { newest: 'ok', old: 'warn', none: 'none', failing: 'bad', unknown: 'none' }
+const COPY_SHORT: Record<Copy, string> = {
+  newest: 'newest',
+  old: 'older one',
+  none: 'none',
+  failing: 'failing',
+  unknown: 'looking',
+}
 
 const ENCRYPTION_TEXT: Record<SiteStatus['encryption'], string> = {
   encrypted: 'All backups are encrypted',

@@ -25,6 +25,7 @@ export const COPY_WORD: Record<Copy, string> = {
   old: 'only has an older one',
   none: 'has none',
   failing: 'cannot be read or failed',
+  unknown: 'is being looked at',
 }
 
 export function SitesTable({ trouble, quiet }: { trouble: readonly SiteStatus[]; quiet: readonly SiteStatus[] }) {

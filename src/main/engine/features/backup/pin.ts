@@ -11,7 +11,7 @@ import { type SlotPart, writeSlot } from '#engine/foundation/repository/slot-wri
 import type { IndexEntry, Repository } from '#engine/foundation/repository/types.ts'
 import { AppError } from '#shared/errors.ts'
 import { formatBytes } from '#shared/format.ts'
-import type { RepositoryName } from '#shared/model/backup.ts'
+import { inPlaces, type RepositoryName } from '#shared/model/backup.ts'
 import type { Site } from '#shared/model/site.ts'
 import { keptKindOf, keptName } from '#shared/rotation.ts'
 import { requireFreeSpace } from './free-space.ts'
@@ -22,7 +22,7 @@ export interface PinRequest {
   name: string
   /** ISO UTC; only the backup of that moment. */
   timestamp?: string
-  /** Default: the vault if the backup is there, else the server. */
+  /** Default: the first that has it of vault, server and filestore. */
   from?: RepositoryName
 }
 
@@ -121,17 +121,27 @@ async function pin(context: EngineContext, job: JobContext, request: PinRequest)
 async function findSource(context: EngineContext, site: Site, request: PinRequest): Promise<Source> {
   const places: RepositoryName[] = request.from ? [request.from] : repositoriesOf(site)
   const seconds = request.timestamp === undefined ? null : Math.floor(Date.parse(request.timestamp) / 1000)
+  let trouble: unknown = null
   for (const from of places) {
-    const repository = await openRepository(context, site, from)
-    const entry = (await repository.readIndex()).get(request.name)
-    if (entry && (seconds === null || entry.timestamp === seconds)) return { from, repository, entry }
+    try {
+      const repository = await openRepository(context, site, from)
+      const entry = (await repository.readIndex()).get(request.name)
+      if (entry && (seconds === null || entry.timestamp === seconds)) return { from, repository, entry }
+    } catch (error) {
+      // another place may have it
+      trouble ??= error
+    }
   }
-  throw new AppError(
+  throw trouble ?? unknownBackup(site, request.name, places)
+}
+
+function unknownBackup(site: Site, name: string, places: RepositoryName[]): AppError {
+  return new AppError(
     'unknown-backup',
-    `There is no backup ${showName(request.name)} of ${site.name} ${places.map((place) => (place === 'vault' ? 'in the vault' : 'on the server')).join(' or ')}. Nothing was pinned.`,
+    `There is no backup ${showName(name)} of ${site.name} ${inPlaces(places, 'or')}. Nothing was pinned.`,
     {
       hint: 'See the list of backups. Its slot may hold a newer one by now.',
-      details: { site: site.name, name: request.name.slice(0, 200) },
+      details: { site: site.name, name: name.slice(0, 200) },
     },
   )
 }

@@ -4,6 +4,7 @@ import {
   isNamed,
   PART_FIELDS,
   PART_KINDS,
+  partFiles,
 } from '#engine/foundation/repository/backup-index.ts'
 import {
   belongsTo,
@@ -38,10 +39,33 @@ export interface Reading {
  * absent nor null, whatever the files say. Source: docs/formats.md, "Backup directory".
  */
 export function describeIndex(document: IndexDocument, files: Map<string, FileStat>, reading: Reading): BackupEntry[] {
-  return [...document.entries].sort(compareForListing).map(([name, entry]) => describeEntry(name, entry, files, reading))
+  const newer = newerThanIndex(document, files)
+  return [...document.entries].sort(compareForListing).map(([name, entry]) => describeEntry(name, entry, files, reading, newer))
 }
 
-function describeEntry(name: string, entry: IndexEntry, files: Map<string, FileStat>, reading: Reading): BackupEntry {
+/** Two files written together may have times that differ by a little, in either order. */
+const WRITTEN_TOGETHER_MS = 2000
+
+/**
+ * Backups of which some part was written after the index. A copied folder has the times of its copying, which tell
+ * nothing: there the parts of many backups are newer, while whoever makes backups makes one at a time.
+ */
+function newerThanIndex(document: IndexDocument, files: Map<string, FileStat>): Set<string> {
+  const indexed = files.get(INDEX_FILE)?.modified.getTime()
+  if (indexed === undefined) return new Set()
+  const isNewer = (file: string) => (files.get(file)?.modified.getTime() ?? 0) > indexed + WRITTEN_TOGETHER_MS
+  const found = [...document.entries].filter(([name, entry]) => partFiles(name, entry).some(({ file }) => isNewer(file)))
+  if (found.length !== 1) return new Set()
+  return new Set(found.flatMap(([name, entry]) => partFiles(name, entry).map(({ file }) => file)).filter(isNewer))
+}
+
+function describeEntry(
+  name: string,
+  entry: IndexEntry,
+  files: Map<string, FileStat>,
+  reading: Reading,
+  newer: Set<string>,
+): BackupEntry {
   const { site, place } = reading
   const made = new Date(entry.timestamp * 1000)
   const slot = site === null ? (splitBackupName(name)?.slot ?? null) : slotOf(site, name)
@@ -57,26 +81,27 @@ function describeEntry(name: string, entry: IndexEntry, files: Map<string, FileS
     slot,
     kind: kindOf(name, slot, site),
     kept: whyKept(name, slot, made, reading),
-    parts: describeParts(name, entry, files),
+    parts: describeParts(name, entry, files, newer),
     proof: null,
   }
 }
 
-function describeParts(name: string, entry: IndexEntry, files: Map<string, FileStat>): BackupPart[] {
+function describeParts(name: string, entry: IndexEntry, files: Map<string, FileStat>, newer: Set<string>): BackupPart[] {
   return PART_KINDS.flatMap((part) => {
     const file: unknown = entry[PART_FIELDS[part].file]
     if (!isNamed(file)) return []
     const hash: unknown = entry[PART_FIELDS[part].hash]
     const shown = (typeof file === 'string' ? file : (JSON.stringify(file) ?? '')).slice(0, MAX_SHOWN_NAME)
+    // the size of a file that is no part of this backup is nobody's business
+    const size = belongsTo(name, file) ? (files.get(file)?.size ?? null) : null
     return [
       {
         part,
         file: shown,
-        // the size of a file that is no part of this backup is nobody's business
-        size: belongsTo(name, file) ? (files.get(file)?.size ?? null) : null,
+        size,
         hash: typeof hash === 'string' && hash !== '' ? hash.slice(0, MAX_SHOWN_NAME) : null,
         isEncrypted: shown.endsWith('.enc'),
-        trouble: null,
+        trouble: size === null ? 'missing' : size === 0 ? 'empty' : newer.has(shown) ? 'newer' : null,
       },
     ]
   })

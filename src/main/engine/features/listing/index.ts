@@ -1,3 +1,4 @@
+export { findBackups, isOfSite, type SiteBackup, unknownBackup, type WantedBackup } from './find.ts'
 export { listBackups, listFolder } from './list.ts'
 export { whatFailed, withDrill } from './merge-proofs.ts'
 export { overview } from './overview.ts'

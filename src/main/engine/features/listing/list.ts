@@ -1,56 +1,73 @@
 import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import type { EngineContext } from '#engine/foundation/context.ts'
-import { emptyIndex, type IndexDocument } from '#engine/foundation/repository/backup-index.ts'
 import { openFolderRepository } from '#engine/foundation/repository/folder.ts'
 import { INDEX_FILE } from '#engine/foundation/repository/names.ts'
-import { openRepository, type RepositoryContext, repositoriesOf } from '#engine/foundation/repository/open.ts'
+import { openRepository, repositoriesOf } from '#engine/foundation/repository/open.ts'
 import { rotationScheme, schemeOfIndex } from '#engine/foundation/repository/scheme.ts'
-import type { BackupIndex, FileStat, Repository } from '#engine/foundation/repository/types.ts'
-import { AppError, toAppError } from '#shared/errors.ts'
-import type { BackupEntry, BackupList, RepositoryName } from '#shared/model/backup.ts'
-import type { Site } from '#shared/model/site.ts'
+import type { BackupIndex } from '#engine/foundation/repository/types.ts'
+import { AppError } from '#shared/errors.ts'
+import type { BackupEntry, BackupList, BackupPart, Proof, RepositoryName } from '#shared/model/backup.ts'
+import { isRemote, type Site } from '#shared/model/site.ts'
 import { splitBackupName } from '#shared/rotation.ts'
-import { describeIndex, describeUnknown, type Place } from './describe.ts'
+import { describeIndex, describeUnknown } from './describe.ts'
 import { proofOf, readProofs } from './proof-store.ts'
+import { inTime, type ListContext, type LookOptions, type Scan, scan, scanSite } from './scan.ts'
+import { lastSeen, noteSeen } from './seen.ts'
 
-type ListContext = RepositoryContext & Pick<EngineContext, 'log'>
-
-/** What is in a repository, not yet described. */
-interface Scan {
-  document: IndexDocument
-  files: Map<string, FileStat>
-  problems: BackupList['problems']
-  /** False: it could not be listed, `problems` says why. */
-  isListed: boolean
+export interface ListOptions extends LookOptions {
+  /** Default: now. */
+  now?: Date
 }
 
 /**
- * The backups of a site in its repositories, newest first, each with what verifying found. A repository that can't be
- * listed is a problem of the list, not an error. A site without server has the vault only.
+ * The backups of a site in its repositories, newest first, each with what verifying found. All repositories are looked at
+ * side by side; one that can't be listed, or not in time, is a problem of the list and not an error. A remote server
+ * that was not asked for is not connected to.
+ * @throws AppError `cancelled`
  */
 export async function listBackups(
   context: ListContext,
   site: Site,
   where: RepositoryName | 'all' = 'all',
-  now: Date = new Date(),
+  options: ListOptions = {},
 ): Promise<BackupList> {
   const names: RepositoryName[] = where === 'all' ? repositoriesOf(site) : [where]
-  const { proofs } = await readProofs(context, site.name)
-  const scans = new Map<RepositoryName, Scan>()
-  for (const name of names) scans.set(name, await scanOrProblem(() => openRepository(context, site, name), name))
-  const indexes = {
-    server: await indexOf(context, site, 'server', scans),
-    own: await indexOf(context, site, 'vault', scans),
+  const look = async (name: RepositoryName): Promise<[RepositoryName, Scan]> => {
+    const found = await scanSite(context, site, name, options)
+    if (isRemote(site, name)) noteSeen(context, site, name, found)
+    return [name, found]
   }
-  const scheme = rotationScheme(site, indexes)
+  const other = async (name: 'server' | 'vault') => (names.includes(name) ? null : indexOf(context, site, name, options))
+  const [scans, server, own] = await Promise.all([Promise.all(names.map(look)), other('server'), other('vault')])
+  return describeScans(context, site, new Map(scans), { server, own }, options.now ?? new Date())
+}
+
+/**
+ * Makes a list of what was found.
+ * @param indexes of the server and the vault, where they were not looked into
+ */
+export async function describeScans(
+  context: ListContext,
+  site: Site,
+  scans: Map<RepositoryName, Scan>,
+  indexes: { server: BackupIndex | null; own: BackupIndex | null },
+  now: Date,
+): Promise<BackupList> {
+  const { proofs } = await readProofs(context, site.name)
+  const indexIn = (name: RepositoryName) => {
+    const found = scans.get(name)
+    return found?.isListed ? found.document.entries : null
+  }
+  const server = indexIn('server') ?? indexes.server
+  const scheme = rotationScheme(site, { server, own: indexIn('vault') ?? indexes.own })
   const backups: BackupEntry[] = []
   for (const [name, { document, files }] of scans) {
     // a server goes on by its own scheme, whatever the site's settings say
-    const ownScheme = name === 'server' ? schemeOfIndex(site.name, indexes.server) : null
+    const ownScheme = name === 'server' ? schemeOfIndex(site.name, server) : null
     const reading = { place: name, site: site.name, scheme: ownScheme ?? scheme, now }
     for (const backup of describeIndex(document, files, reading)) {
-      backups.push({ ...backup, proof: proofOf(proofs, { ...backup, repository: name }, files) })
+      const proof = proofOf(proofs, { ...backup, repository: name }, files)
+      backups.push({ ...backup, parts: backup.parts.map((part) => asProven(part, proof)), proof })
     }
   }
   return {
@@ -59,6 +76,13 @@ export async function listBackups(
     problems: [...scans.values()].flatMap(({ problems }) => problems),
     scheme,
   }
+}
+
+/** A file whose hash is that of the index is the one that the index means, whenever it was written. */
+function asProven(part: BackupPart, proof: Proof | null): BackupPart {
+  if (part.trouble !== 'newer') return part
+  const known = proof?.parts.find(({ file }) => file === part.file)
+  return known?.levels.L1?.outcome === 'passed' ? { ...part, trouble: null } : part
 }
 
 /** The backups of any folder that is laid out like a server's. @throws AppError `not-found`, `not-a-folder`, `index-corrupt` */
@@ -86,43 +110,17 @@ export async function listFolder(path: string, now: Date = new Date()): Promise<
   }
 }
 
-async function scanOrProblem(open: () => Promise<Repository>, place: Place): Promise<Scan> {
-  try {
-    return await scan(await open(), place)
-  } catch (error) {
-    const { code, message, hint } = toAppError(error)
-    const problems = [{ repository: place, code, message, hint }]
-    return { document: emptyIndex(), files: new Map(), problems, isListed: false }
-  }
-}
-
-async function scan(repository: Repository, place: Place): Promise<Scan> {
-  const document = await repository.readIndexDocument()
-  const files = new Map((await repository.list()).map((facts) => [facts.name, facts]))
-  const problems = document.problems.map(({ code, message }) => ({
-    repository: place,
-    code,
-    message,
-    hint: 'The other backups are not affected. A new backup into this slot replaces the entry.',
-  }))
-  return { document, files, problems, isListed: true }
-}
-
-/** An index for the rotation; one that was not listed is read, one that can't be read counts as absent. */
+/** An index for the rotation alone; one that can't be read counts as absent, and a remote one is as it was last seen. */
 async function indexOf(
   context: ListContext,
   site: Site,
-  name: RepositoryName,
-  scans: Map<RepositoryName, Scan>,
+  name: 'server' | 'vault',
+  options: LookOptions,
 ): Promise<BackupIndex | null> {
-  const known = scans.get(name)
-  if (known) return known.isListed ? known.document.entries : null
+  if (isRemote(site, name)) return lastSeen(context, site, name)?.document.entries ?? null
   if (name === 'server' && !site.server) return null
-  try {
-    return await (await openRepository(context, site, name)).readIndex()
-  } catch {
-    return null
-  }
+  const read = inTime(name, options, async () => (await openRepository(context, site, name)).readIndex())
+  return read.catch(() => null)
 }
 
 /** Newest first; at the same moment in the order of the repositories, else the order of the index. */

@@ -1,6 +1,6 @@
 import type { Night } from '#shared/contract/backups.ts'
 import { formatDay } from '#shared/format.ts'
-import type { BackupEntry } from '#shared/model/backup.ts'
+import { type BackupEntry, inPlaces } from '#shared/model/backup.ts'
 import type { Job } from '#shared/model/job.ts'
 import { DAY_MS } from '#shared/rotation.ts'
 
@@ -19,11 +19,9 @@ export function nightsOf(good: BackupEntry[], jobs: Job[], now: Date): Night[] {
 function nightOf(date: string, good: BackupEntry[], jobs: Job[]): Night {
   const day = formatDay(`${date}T00:00:00Z`)
   const places = new Set(good.filter(({ timestamp }) => timestamp.startsWith(date)).map(({ repository }) => repository))
-  if (places.size > 1) return { date, outcome: 'good', text: `${day}: kept in the vault and on the server` }
-  const [place] = places
-  if (place !== undefined) {
-    return { date, outcome: 'one-place', text: `${day}: kept ${place === 'server' ? 'on the server' : 'in the vault'} only` }
-  }
+  const kept = inPlaces(places)
+  if (places.size > 1) return { date, outcome: 'good', text: `${day}: kept ${kept}` }
+  if (places.size === 1) return { date, outcome: 'one-place', text: `${day}: kept ${kept} only` }
   const failed = jobs.find(
     ({ createdAt, state }) => createdAt.startsWith(date) && (state === 'failed' || state === 'interrupted'),
   )

@@ -1,6 +1,6 @@
 import type { SiteStatus } from '#shared/contract/backups.ts'
 import { formatBytes, formatDuration, formatMoment, formatPlural } from '#shared/format.ts'
-import { type BackupEntry, type BackupList, type RepositoryName, storedBytes } from '#shared/model/backup.ts'
+import { type BackupEntry, type BackupList, inPlace, inPlaces, type RepositoryName, storedBytes } from '#shared/model/backup.ts'
 import type { Job } from '#shared/model/job.ts'
 import { whatFailed } from './merge-proofs.ts'
 
@@ -17,7 +17,10 @@ export interface Facts {
   problems: BackupList['problems']
   /** The site's backup jobs, newest first. */
   jobs: Job[]
-  hasServer: boolean
+  /** The repositories that the site's settings name. */
+  repositories: RepositoryName[]
+  /** Remote ones of them that were not looked at yet. */
+  unseen: RepositoryName[]
   now: Date
 }
 
@@ -32,8 +35,10 @@ export function judge(facts: Facts): Pick<SiteStatus, 'protection' | 'reason'> {
   const newest = good[0]
   const trouble = [...unlistedReasons(problems), ...failureReason(facts)]
   if (!newest) {
-    const unlisted = (['vault', 'server'] as const).filter((name) => isUnlisted(name, problems))
-    if (unlisted.length > 0) return { protection: 'unknown', reason: trouble.join(' ') }
+    const isSomeUnlisted = facts.repositories.some((name) => isUnlisted(name, problems))
+    if (isSomeUnlisted || facts.unseen.length > 0) {
+      return { protection: 'unknown', reason: [...trouble, ...unseenReason(facts)].join(' ') }
+    }
     return {
       protection: 'unprotected',
       reason: ['There is no good backup yet.', ...badReasons(facts).reasons, ...trouble].join(' '),
@@ -48,14 +53,14 @@ export function judge(facts: Facts): Pick<SiteStatus, 'protection' | 'reason'> {
     ...(age >= FRESH_HOURS ? [old] : []),
     ...bad.reasons,
     ...proofReason(facts),
-    ...copiesReason(facts),
+    ...(facts.unseen.length > 0 ? unseenReason(facts) : copiesReason(facts)),
     ...trouble,
   ]
   if (reasons.length > 0) return { protection: 'ageing', reason: reasons.join(' ') }
   const size = formatBytes(storedBytes(newest))
   return {
     protection: 'protected',
-    reason: `The newest backup is ${formatDuration(age * 3600)} old (${size}), verified, and there are copies in the vault and on the server.`,
+    reason: `The newest backup is ${formatDuration(age * 3600)} old (${size}), verified, and there are copies ${inPlaces(currentPlaces(facts))}.`,
   }
 }
 
@@ -99,13 +104,24 @@ function proofReason({ good, now }: Facts): string[] {
   ]
 }
 
-function copiesReason({ good, problems, hasServer, now }: Facts): string[] {
-  const has = (name: RepositoryName) => good.some((backup) => backup.repository === name && isCurrent(backup, good[0], now))
-  const [vault, server] = [has('vault'), has('server')]
-  if (vault && server) return []
-  if (vault && !hasServer) return ['There is a copy in the vault only: the site has no server folder.']
-  if (vault) return isUnlisted('server', problems) ? [] : ['There is a copy in the vault only: the server’s backups are older.']
-  return isUnlisted('vault', problems) ? [] : ['There is a copy on the server only: nothing as recent is in the vault.']
+function currentPlaces({ good, repositories, now }: Facts): RepositoryName[] {
+  return repositories.filter((name) => good.some((backup) => backup.repository === name && isCurrent(backup, good[0], now)))
+}
+
+function unseenReason({ unseen }: Facts): string[] {
+  if (unseen.length === 0) return []
+  return [`What is ${inPlaces(unseen)} is not known yet: it is being looked at.`]
+}
+
+/** What is only on the server is lost with it; what can't be listed is told by itself. */
+function copiesReason(facts: Facts): string[] {
+  const { problems, repositories } = facts
+  const current = currentPlaces(facts)
+  if (current.length > 1) return []
+  const others = repositories.filter((name) => !current.includes(name))
+  if (others.some((name) => isUnlisted(name, problems))) return []
+  if (others.length === 0) return [`There is a copy ${inPlaces(current)} only: the site has neither server nor filestore.`]
+  return [`There is a copy ${inPlaces(current)} only: nothing as recent is ${inPlaces(others, 'or')}.`]
 }
 
 const BAD_SHOWN = 2
@@ -124,7 +140,7 @@ function badReasons({ whole }: Facts): { isNewest: boolean; reasons: string[] } 
 }
 
 function badReason({ name, repository, timestamp, proof }: BackupEntry): string {
-  const place = repository === 'server' ? 'on the server' : 'in the vault'
+  const place = inPlace(repository)
   const isDrill = proof?.drill?.outcome === 'failed'
   const what = proof && whatFailed(proof)
   return `The ${isDrill ? 'drill' : 'verification'} of ${name} of ${formatMoment(timestamp)} ${place} failed${what ? `: ${what}` : ''}.`

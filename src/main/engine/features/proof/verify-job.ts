@@ -1,15 +1,14 @@
 import { resolve } from 'node:path'
 import { storedBesideGiven, storedPasswords } from '#engine/features/encryption/index.ts'
-import { listBackups, listFolder } from '#engine/features/listing/index.ts'
+import { findBackups, isOfSite, listBackups, listFolder, type SiteBackup, unknownBackup } from '#engine/features/listing/index.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
 import type { JobContext, JobHandle } from '#engine/foundation/jobs/types.ts'
 import { openFolderRepository } from '#engine/foundation/repository/folder.ts'
-import { showName } from '#engine/foundation/repository/names.ts'
 import { openRepository } from '#engine/foundation/repository/open.ts'
 import type { Repository } from '#engine/foundation/repository/types.ts'
 import { AppError } from '#shared/errors.ts'
 import { formatPlural } from '#shared/format.ts'
-import { type BackupEntry, type BackupList, isSameMoment, type Proof, type RepositoryName } from '#shared/model/backup.ts'
+import { type BackupEntry, isSameMoment, type Proof, type RepositoryName, repositoryNameSchema } from '#shared/model/backup.ts'
 import type { DrillReport } from '#shared/model/drill.ts'
 import type { Site } from '#shared/model/site.ts'
 import { splitBackupName } from '#shared/rotation.ts'
@@ -20,7 +19,7 @@ export interface VerifyRequest {
   name: string
   /** ISO UTC; only the backup of that moment. */
   timestamp?: string
-  /** Default: the vault if the backup is there, else the server. */
+  /** Default: the first that has it of vault, server and filestore. */
   from?: RepositoryName | 'all'
   level: ProofLevel
   passwords: string[]
@@ -46,14 +45,7 @@ export interface VerifyResult {
  */
 export async function startVerify(context: EngineContext, request: VerifyRequest): Promise<JobHandle<VerifyResult>> {
   const site = await context.sites.get(request.site)
-  const list = await listBackups(context, site, request.from ?? 'all')
-  const found = list.backups.filter(
-    ({ name, timestamp }) =>
-      name === request.name && (request.timestamp === undefined || isSameMoment(timestamp, request.timestamp)),
-  )
-  const inVault = found.filter(({ repository }) => repository === 'vault')
-  const entries = request.from === undefined && inVault.length > 0 ? inVault : found
-  if (entries.length === 0) throw unknownBackup(request.name, list.problems)
+  const entries = await findBackups(context, site, request)
   const passwords = await passwordsFor(entries, request.passwords, () => storedPasswords(context, site.name))
   return context.jobs.start({
     kind: 'verify',
@@ -62,7 +54,7 @@ export async function startVerify(context: EngineContext, request: VerifyRequest
     holds: [holdOf(site.name, request.level)],
     run: (job) =>
       proveAll(context, job, { site: siteOf(site), entries, level: request.level, passwords }, ({ repository }) =>
-        openRepository(context, site, ofSite(repository)),
+        openRepository(context, site, repository),
       ),
   })
 }
@@ -73,7 +65,7 @@ export interface DrillJobRequest {
   name?: string
   /** ISO UTC; only the backup of that moment. */
   timestamp?: string
-  /** Default: the vault if the backup is there, else the server. */
+  /** Default: the first that has it of vault, server and filestore. */
   from?: RepositoryName
   passwords: string[]
 }
@@ -94,15 +86,11 @@ export interface DrillResult {
  */
 export async function startDrill(context: EngineContext, request: DrillJobRequest): Promise<JobHandle<DrillResult>> {
   const site = await context.sites.get(request.site)
-  const list = await listBackups(context, site, request.from ?? 'all')
-  const found = list.backups.filter(
-    ({ name, timestamp, is_database_present }) =>
-      (request.name === undefined ? is_database_present : name === request.name) &&
-      (request.timestamp === undefined || isSameMoment(timestamp, request.timestamp)),
-  )
-  const named = request.name === undefined ? found.slice(0, 1) : found
-  const entry = named.find(({ repository }) => repository === 'vault') ?? named[0]
-  if (!entry) throw unknownBackup(request.name ?? null, list.problems)
+  const { name, timestamp, from } = request
+  const entry =
+    name === undefined
+      ? await newestToDrill(context, site, { timestamp, from })
+      : (await findBackups(context, site, { name, timestamp, from }))[0]
   const passwords = await passwordsFor([entry], request.passwords, () => storedPasswords(context, site.name))
   return context.jobs.start({
     kind: 'drill',
@@ -110,7 +98,7 @@ export async function startDrill(context: EngineContext, request: DrillJobReques
     site: site.name,
     holds: [holdOf(site.name, 3)],
     run: async (job) => {
-      const repository = await openRepository(context, site, ofSite(entry.repository))
+      const repository = await openRepository(context, site, entry.repository)
       const proof = await proveBackup(context, job, { site: siteOf(site), entry, repository, level: 3, passwords })
       if (proof.drill === null) throw notDrilled(entry.name, lockedReason(proof) ?? 'it could not be read')
       return { repository: entry.repository, name: entry.name, timestamp: entry.timestamp, report: proof.drill, proof }
@@ -118,9 +106,22 @@ export async function startDrill(context: EngineContext, request: DrillJobReques
   })
 }
 
-/** Backups of a site are in one of its repositories: a plain folder is listed by itself. */
-function ofSite(repository: BackupEntry['repository']): RepositoryName {
-  return repository === 'folder' ? 'vault' : repository
+/** The newest backup that has a database, wherever it is; where several have it, the first of vault, server and filestore. */
+async function newestToDrill(
+  context: EngineContext,
+  site: Site,
+  { timestamp, from }: Pick<DrillJobRequest, 'timestamp' | 'from'>,
+): Promise<SiteBackup> {
+  const list = await listBackups(context, site, from ?? 'all')
+  const found = list.backups
+    .filter(isOfSite)
+    .filter((entry) => entry.is_database_present && (timestamp === undefined || isSameMoment(entry.timestamp, timestamp)))
+  const newest = found.filter((entry) => entry.name === found[0]?.name && entry.timestamp === found[0].timestamp)
+  const entry = repositoryNameSchema.options
+    .map((place) => newest.find(({ repository }) => repository === place))
+    .find((copy) => copy !== undefined)
+  if (entry) return entry
+  throw unknownBackup(null, list.problems)
 }
 
 function notDrilled(name: string, reason: string): AppError {
@@ -167,19 +168,19 @@ export async function startVerifyFolder(context: EngineContext, request: VerifyF
   })
 }
 
-interface Work {
+interface Work<E extends BackupEntry> {
   /** null: a folder, whose proofs are not kept. */
   site: ProveRequest['site']
-  entries: BackupEntry[]
+  entries: E[]
   level: ProofLevel
   passwords: string[]
 }
 
-async function proveAll(
+async function proveAll<E extends BackupEntry>(
   context: EngineContext,
   job: JobContext,
-  { site, entries, level, passwords }: Work,
-  open: (entry: BackupEntry) => Promise<Repository>,
+  { site, entries, level, passwords }: Work<E>,
+  open: (entry: E) => Promise<Repository>,
 ): Promise<VerifyResult> {
   for (const entry of entries) {
     for (const { file, size } of entry.parts) {
@@ -204,18 +205,4 @@ async function passwordsFor(entries: BackupEntry[], given: string[], stored: () 
   if (!entries.some(({ parts }) => parts.some(({ isEncrypted }) => isEncrypted))) return given
   const more = await storedBesideGiven(given, stored())
   return [...new Set([...given, ...more])]
-}
-
-/** A backup that is not found because a repository can't be listed is not unknown: that trouble is told instead. */
-function unknownBackup(name: string | null, problems: BackupList['problems']): AppError {
-  const cause = problems.find(({ code }) => !code.startsWith('index-entry-'))
-  if (cause) return new AppError(cause.code, cause.message, { hint: cause.hint, details: { repository: cause.repository } })
-  return new AppError(
-    'unknown-backup',
-    name === null ? 'There is no backup here.' : `There is no backup ${showName(name)} here.`,
-    {
-      hint: 'See the list of backups.',
-      details: { name },
-    },
-  )
 }

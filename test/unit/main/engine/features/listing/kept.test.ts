@@ -66,7 +66,7 @@ describe('why backups are kept', () => {
       vault: { path: vault },
       rotation: 'manual',
     })
-    const { backups } = await listBackups(context, site, 'all', new Date('2026-11-23T12:00:00Z'))
+    const { backups } = await listBackups(context, site, 'all', { now: new Date('2026-11-23T12:00:00Z') })
     const kept = backups.map(({ name, repository, kind, kept }) => [repository, name, kind, ...Object.values(kept)].join(' '))
     expect(kept).toEqual([
       'vault shop-2 daily day Monday 2026-11-30',

@@ -1,4 +1,4 @@
-import { cp, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { listBackups, listFolder } from '#engine/features/listing/index.ts'
@@ -101,6 +101,42 @@ describe('listFolder', () => {
     expect(list.problems.map(({ code }) => code)).toEqual(['no-index'])
   })
 
+  it('tells where the index and its files disagree', async () => {
+    const folder = await temporaryFolder()
+    const entryOf = (name: string, timestamp: number) => ({
+      timestamp,
+      database: `${name}.sql.gz`,
+      config_files: `config-${name}.tar.gz`,
+    })
+    const index = { 'shop-1': entryOf('shop-1', 1_795_398_925), 'shop-2': entryOf('shop-2', 1_795_485_325) }
+    await writeFile(join(folder, 'backup.json'), JSON.stringify(index))
+    await writeFile(join(folder, 'shop-1.sql.gz'), 'x')
+    await writeFile(join(folder, 'config-shop-1.tar.gz'), '')
+    await writeFile(join(folder, 'config-shop-2.tar.gz'), 'x')
+    const at = (seconds: number) => new Date(1_795_500_000_000 + seconds * 1000)
+    const date = (file: string, seconds: number) => utimes(join(folder, file), at(seconds), at(seconds))
+    await date('backup.json', 0)
+    const troubles = async () =>
+      Object.fromEntries(
+        (await listFolder(folder)).backups.flatMap(({ parts }) => parts.map(({ file, trouble }) => [file, trouble])),
+      )
+    for (const file of ['shop-1.sql.gz', 'config-shop-1.tar.gz', 'config-shop-2.tar.gz']) await date(file, -60)
+    const before = {
+      'shop-1.sql.gz': null,
+      'config-shop-1.tar.gz': 'empty',
+      'shop-2.sql.gz': 'missing',
+      'config-shop-2.tar.gz': null,
+    }
+    expect(await troubles()).toEqual(before)
+    await date('shop-1.sql.gz', 1.9)
+    expect(await troubles()).toEqual(before)
+    await date('shop-1.sql.gz', 2.1)
+    expect(await troubles()).toEqual({ ...before, 'shop-1.sql.gz': 'newer' })
+    // the times of a copied folder tell nothing
+    await date('config-shop-2.tar.gz', 3)
+    expect(await troubles()).toEqual(before)
+  })
+
   it('refuses what is no folder, and a corrupt index', async () => {
     const folder = await temporaryFolder()
     expect(await codeOf(listFolder(join(folder, 'none')))).toBe('not-found')
@@ -180,6 +216,17 @@ describe.skipIf(!hasFixtures)('listBackups, and what verifying leaves', () => {
     await rm(join(server, 'testsite-2.sql.gz.enc'))
     expect(await proofOf('testsite-2')).toBeNull()
   }, 30_000)
+
+  it('takes no file for newer than its index whose hash is that of the index', async () => {
+    const file = join(server, 'testsite-6.sql.gz')
+    const later = new Date(Date.now() + 60_000)
+    await utimes(file, later, later)
+    const troubleOf = async () =>
+      (await list()).backups.find(({ name }) => name === 'testsite-6')?.parts.map(({ trouble }) => trouble)
+    expect(await troubleOf()).toEqual(['newer', null, null])
+    await (await startVerify(test.context, { site: 'testsite', name: 'testsite-6', level: 1, passwords: [] })).done
+    expect(await troubleOf()).toEqual([null, null, null])
+  })
 
   it('a backup that is not well ends as a job that is done', async () => {
     await rm(join(server, 'testsite-6.tar.gz'))

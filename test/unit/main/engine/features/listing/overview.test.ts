@@ -108,7 +108,7 @@ describe('siteStatus', () => {
       () =>
         status([
           backup('vault', 6, {
-            parts: [{ part: 'database', file: 'x', size: null, hash: null, isEncrypted: false, trouble: null }],
+            parts: [{ part: 'database', file: 'x', size: null, hash: null, isEncrypted: false, trouble: 'missing' }],
           }),
         ]),
       'unprotected',
