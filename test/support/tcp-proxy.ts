@@ -12,6 +12,12 @@ export type Weather =
 /** A way to a server that can be cut. */
 export interface TcpProxy {
   port: number
+  /** Bytes that went through so far: `up` to the server, `down` to the client. */
+  readonly moved: { up: number; down: number }
+  /** Breaks off all connections as soon as so many more bytes went through, both ways together; resolves when it did. */
+  cutAfter(bytes: number): Promise<void>
+  /** Tears connections down with a reset instead of closing them. */
+  setReset(isReset: boolean): void
   /** Of connections that are open now; those made later are fine. */
   setWeather(weather: Weather): void
   /** Breaks off all connections. */
@@ -21,9 +27,63 @@ export interface TcpProxy {
   close(): Promise<void>
 }
 
-export async function startTcpProxy(port: number): Promise<TcpProxy> {
+export interface ProxyOptions {
+  /** Milliseconds that all bytes take each way. */
+  delayMs?: number
+  /** Bytes a second each way. */
+  bytesPerSecond?: number
+}
+
+export async function startTcpProxy(port: number, { delayMs = 0, bytesPerSecond }: ProxyOptions = {}): Promise<TcpProxy> {
   const pairs = new Set<{ client: Socket; server: Socket; weather: Weather }>()
   let isRefusing = false
+  let isReset = false
+  const moved = { up: 0, down: 0 }
+  let cutting: { at: number; done: () => void } | null = null
+
+  /** Carries bytes on, as late and as slowly as asked for; a full receiver holds the sender back. */
+  const carry = (from: Socket, to: Socket, way: 'up' | 'down', isOpen: () => boolean) => {
+    let free = 0
+    const pass = (bytes: Buffer) => {
+      if (!isOpen() || to.destroyed) return
+      moved[way] += bytes.length
+      if (!to.write(bytes)) {
+        from.pause()
+        to.once('drain', () => from.resume())
+      }
+      if (cutting && moved.up + moved.down >= cutting.at) {
+        const { done } = cutting
+        cutting = null
+        cut()
+        done()
+      }
+    }
+    const underWay: { due: number; bytes: Buffer }[] = []
+    let isWaiting = false
+    const wait = (milliseconds: number) => {
+      if (!isWaiting) setTimeout(passDue, milliseconds)
+      isWaiting = true
+    }
+    const passDue = () => {
+      isWaiting = false
+      for (let next = underWay[0]; next && next.due <= performance.now(); next = underWay[0]) {
+        underWay.shift()
+        pass(next.bytes)
+      }
+      const [next] = underWay
+      if (next) wait(next.due - performance.now())
+    }
+    from.on('data', (bytes: Buffer) => {
+      if (delayMs === 0 && bytesPerSecond === undefined) return pass(bytes)
+      const now = performance.now()
+      free = Math.max(free, now) + (bytesPerSecond === undefined ? 0 : (bytes.length / bytesPerSecond) * 1000)
+      underWay.push({ due: free + delayMs, bytes })
+      wait(free + delayMs - now)
+      if (free - now < 200) return
+      from.pause()
+      setTimeout(() => from.resume(), free - now - 100)
+    })
+  }
   const listener = createServer((client) => {
     if (isRefusing) {
       client.destroy()
@@ -31,15 +91,14 @@ export async function startTcpProxy(port: number): Promise<TcpProxy> {
     }
     const pair = { client, server: connect(port, '127.0.0.1'), weather: 'fine' as Weather }
     pairs.add(pair)
-    client.on('data', (bytes) => {
-      if (pair.weather !== 'swallowed') pair.server.write(bytes)
-    })
-    pair.server.on('data', (bytes) => {
-      if (pair.weather === 'fine') client.write(bytes)
-    })
+    for (const socket of [client, pair.server]) socket.setNoDelay()
+    carry(client, pair.server, 'up', () => pair.weather !== 'swallowed')
+    carry(pair.server, client, 'down', () => pair.weather === 'fine')
     const end = (other: Socket) => () => {
       if (pair.weather !== 'fine') return
-      other.destroy()
+      // what is on its way still arrives
+      if (delayMs > 0) setTimeout(() => other.end(), delayMs + 5)
+      else other.destroy()
       pairs.delete(pair)
     }
     client.on('close', end(pair.server))
@@ -49,15 +108,25 @@ export async function startTcpProxy(port: number): Promise<TcpProxy> {
   await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve))
   const address = listener.address()
   if (address === null || typeof address === 'string') throw new Error('no port')
-  const cut = () => {
+  function cut(): void {
     for (const { client, server } of pairs) {
-      client.destroy()
+      if (isReset) client.resetAndDestroy()
+      else client.destroy()
       server.destroy()
     }
     pairs.clear()
   }
   return {
     port: address.port,
+    moved,
+    cutAfter(bytes) {
+      return new Promise((done) => {
+        cutting = { at: moved.up + moved.down + bytes, done }
+      })
+    },
+    setReset(value) {
+      isReset = value
+    },
     setWeather(weather) {
       for (const pair of pairs) {
         pair.weather = weather
