@@ -21,6 +21,7 @@ import { RestorePage } from './pages/restore/restore-page.tsx'
 import { WayBackPage } from './pages/restore/way-back-page.tsx'
 import { AddSitePage } from './pages/settings/add-site-page.tsx'
 import { SettingsPage } from './pages/settings/settings-page.tsx'
+import { TransferPage } from './pages/transfer/transfer-page.tsx'
 import { useSettings, useSites } from './queries.ts'
 import { useUi } from './stores/ui.ts'
 
@@ -61,6 +62,8 @@ function CurrentPage() {
       return <PreferencesPage />
     case 'restore':
       return <RestorePage key={`${route.site} ${route.name} ${route.timestamp}`} {...route} />
+    case 'transfer':
+      return <TransferPage key={`${route.site} ${route.from} ${route.to} ${route.backup?.name}`} {...route} />
     case 'way-back':
       return <WayBackPage key={`${route.site} ${route.kind} ${route.kept}`} {...route} />
     case 'site':

@@ -70,8 +70,7 @@ function onJob(job: Job): void {
 
 /** A toast when a job ended while the operator looked at another page; the page itself shows it in its row. */
 function announce(job: Job): void {
-  if (job.kind === 'restore-plan' || job.kind === 'way-back-plan' || job.kind.startsWith('demo-') || job.state === 'cancelled')
-    return
+  if (job.kind.endsWith('-plan') || job.kind === 'discover' || job.kind.startsWith('demo-') || job.state === 'cancelled') return
   const { route, toast } = useUi.getState()
   const home = homeOf(job)
   if (route.page === 'jobs' || isAt(route, home)) return
@@ -87,7 +86,8 @@ function homeOf(job: Job): Route {
 }
 
 function isAt(route: Route, home: Route): boolean {
-  if (route.page === 'restore' || route.page === 'way-back') return home.page === 'site' && home.site === route.site
+  if (route.page === 'restore' || route.page === 'way-back' || route.page === 'transfer')
+    return home.page === 'site' && home.site === route.site
   if (route.page === 'site' && home.page === 'site')
     return route.site === home.site && (route.tab === home.tab || route.tab === 'jobs')
   return route.page === home.page

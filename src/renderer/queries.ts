@@ -69,3 +69,13 @@ export async function callUnlocking<N extends ProcedureName>(name: N, input: Pro
     return await call(name, input)
   }
 }
+
+/** The hosts of `~/.ssh/config`, to choose from. */
+export const useHostAliases = () =>
+  useQuery<ProcedureOutput<'hosts.aliases'>, AppError>({ queryKey: ['host-aliases'], queryFn: () => call('hosts.aliases', {}) })
+
+export const useModBackup = (site: string) =>
+  useQuery<ProcedureOutput<'servers.backupSettings'>, AppError>({
+    queryKey: ['mod-backup', site],
+    queryFn: () => callUnlocking('servers.backupSettings', { site }),
+  })

@@ -150,7 +150,7 @@ test('files that the index does not name are shown apart, and left alone', async
   await writeFile(join(backups, 'notes.txt'), 'not a backup')
   await goToSite(window, 'demo', 'Backups')
   await window.keyboard.press('F5')
-  const unknown = window.getByRole('region', { name: 'Files that no index names' })
+  const unknown = window.getByRole('region', { name: 'Files that the index of the server does not name' })
   await expect(unknown).toContainText('demo-w4.sql.gz')
   await expect(unknown.getByRole('listitem').filter({ hasText: 'notes.txt' })).toContainText('foreign')
   await expect(sidebar(window).getByRole('button', { name: 'demo' })).toBeVisible()

@@ -13,3 +13,13 @@ export async function backUp(site: string, to: RepositoryName, databaseOnly = fa
     return null
   }
 }
+
+/** Lets the server make a backup by itself; the shell asks first. */
+export async function backUpOnServer(site: string): Promise<string | null> {
+  try {
+    return (await callUnlocking('servers.backup', { site })).jobId
+  } catch (error) {
+    showError(error)
+    return null
+  }
+}

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { formatAmount, formatDuration, formatPlural, formatRate } from '#shared/format.ts'
 import { type DrillCheck, type DrillReport, drillReportSchema } from '#shared/model/drill.ts'
 import { isJobActive, type Job, type JobKind, type JobPhase, type JobState } from '#shared/model/job.ts'
-import { failedChecks } from './join-backups.ts'
+import { failedChecks } from './copies.ts'
 
 export const KIND_WORD: Record<JobKind, string> = {
   backup: 'Backup',

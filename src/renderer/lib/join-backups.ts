@@ -1,16 +1,7 @@
 import { formatWeekdayDay } from '#shared/format.ts'
-import type { BackupEntry, BackupKind, BackupPart, PartKind, Proof, RepositoryName } from '#shared/model/backup.ts'
+import type { BackupEntry, BackupKind, BackupList, BackupPart, Proof, RepositoryName } from '#shared/model/backup.ts'
 import type { DrillReport } from '#shared/model/drill.ts'
-
-export type CopyState = 'present' | 'incomplete' | 'failed' | 'differs'
-
-/** One backup in one repository, as its cell shows it. */
-export interface BackupCopy {
-  entry: BackupEntry
-  state: CopyState
-  /** A full sentence for the inspector; empty when nothing is wrong. */
-  reason: string
-}
+import { type Absence, absenceOf, type Copies, type EntryGroup, REPOSITORIES, type Surroundings, toCopies } from './copies.ts'
 
 /** One backup, by its identity (name and timestamp), with its copies. */
 export interface BackupRow {
@@ -22,7 +13,9 @@ export interface BackupRow {
   isEncrypted: boolean
   /** Of the copy that would be read: the vault's, else the server's. */
   parts: BackupPart[]
-  copies: Partial<Record<RepositoryName, BackupCopy>>
+  copies: Copies
+  /** Of repositories that do not have it, where that needs a word. */
+  absent: Partial<Record<RepositoryName, Absence>>
   proof: { level: number; at: string } | null
   /** The newest drill of its copies. */
   drill: Pick<DrillReport, 'outcome' | 'startedAt'> | null
@@ -31,38 +24,48 @@ export interface BackupRow {
   hasProblem: boolean
 }
 
-export type BackupFilter = 'all' | 'daily' | 'weekly' | 'safety' | 'pinned' | 'problems'
-
-export const REPOSITORIES: readonly RepositoryName[] = ['vault', 'server', 'filestore']
-const REPOSITORY_WORD: Record<RepositoryName, string> = { vault: 'vault', server: 'server', filestore: 'filestore' }
+/** `to-fetch`: somewhere, but not in the vault. */
+export type BackupFilter = 'all' | 'daily' | 'weekly' | 'safety' | 'pinned' | 'to-fetch' | 'problems'
 
 export function rowKey(backup: Pick<BackupEntry, 'name' | 'timestamp'>): string {
   return `${backup.name}\n${backup.timestamp}`
 }
 
-/** Joins the backups of all repositories to one row per identity, newest first. */
-export function joinBackups(entries: readonly BackupEntry[]): BackupRow[] {
-  const groups = new Map<string, Partial<Record<RepositoryName, BackupEntry>>>()
-  for (const entry of entries) {
+/**
+ * Joins the backups of all repositories to one row per identity, newest first.
+ * @param list also what else they hold: a repository with an older backup in the slot is told from one that has none
+ */
+export function joinBackups(list: Pick<BackupList, 'backups'> & Partial<BackupList>): BackupRow[] {
+  const groups = new Map<string, EntryGroup>()
+  for (const entry of list.backups) {
     const repository = entry.repository
     if (repository === 'folder') continue
     const key = rowKey(entry)
     groups.set(key, { ...groups.get(key), [repository]: entry })
   }
+  const around: Surroundings = { entries: list.backups, unknown: list.unknown ?? [], unlisted: unlisted(list) }
   const rows: BackupRow[] = []
   for (const [key, group] of groups) {
     const first = group.vault ?? group.server ?? group.filestore
-    if (first) rows.push(toRow(key, first, group))
+    if (first) rows.push(toRow(key, first, group, around))
   }
   return rows.sort((a, b) => b.timestamp.localeCompare(a.timestamp) || a.name.localeCompare(b.name))
 }
 
-function toRow(key: string, first: BackupEntry, group: Partial<Record<RepositoryName, BackupEntry>>): BackupRow {
-  const difference = group.vault && group.server ? firstDifference(group.vault, group.server) : null
-  const copies: Partial<Record<RepositoryName, BackupCopy>> = {}
+/** A repository with a problem that told of no backup: what it has is not known. */
+function unlisted({ backups, problems = [] }: Pick<BackupList, 'backups'> & Partial<BackupList>): RepositoryName[] {
+  return REPOSITORIES.filter(
+    (repository) =>
+      problems.some((problem) => problem.repository === repository) && !backups.some((entry) => entry.repository === repository),
+  )
+}
+
+function toRow(key: string, first: BackupEntry, group: EntryGroup, around: Surroundings): BackupRow {
+  const copies = toCopies(group)
+  const absent: BackupRow['absent'] = {}
   for (const repository of REPOSITORIES) {
-    const entry = group[repository]
-    if (entry) copies[repository] = toCopy(repository, entry, difference)
+    const absence = copies[repository] ? null : absenceOf(repository, first, around)
+    if (absence) absent[repository] = absence
   }
   const found = Object.values(copies)
   const drills = found.flatMap(({ entry }) => entry.proof?.drill ?? [])
@@ -78,75 +81,17 @@ function toRow(key: string, first: BackupEntry, group: Partial<Record<Repository
     isEncrypted: first.is_encrypted,
     parts: first.parts,
     copies,
+    absent,
     proof: best && best.level >= 0 ? { level: best.level, at: provenAt(best) } : null,
     drill: newestDrill ? { outcome: newestDrill.outcome, startedAt: newestDrill.startedAt } : null,
     kept: whyKept(first.kept),
-    hasProblem: found.some((copy) => copy.state !== 'present'),
+    hasProblem: found.some((copy) => copy.state !== 'present') || Object.values(absent).some(({ state }) => state === 'stale'),
   }
 }
 
 /** A drill proves what it restored at its own time; verifying again later does not renew it. */
 function provenAt(proof: Proof): string {
   return proof.level >= 3 && proof.drill ? proof.drill.startedAt : proof.verifiedAt
-}
-
-function toCopy(repository: RepositoryName, entry: BackupEntry, difference: PartKind | null): BackupCopy {
-  const word = REPOSITORY_WORD[repository]
-  const missing = entry.parts.filter((part) => part.size === null)
-  if (missing.length > 0) {
-    const files = missing.map((part) => part.file).join(', ')
-    return {
-      entry,
-      state: 'incomplete',
-      reason: `The ${word} copy is not whole: ${files} is named in the index but is not there.`,
-    }
-  }
-  const failedLevel = failedReason(entry)
-  if (failedLevel !== '') return { entry, state: 'failed', reason: `The ${word} copy failed verification. ${failedLevel}` }
-  if (entry.proof?.drill?.outcome === 'failed') {
-    return { entry, state: 'failed', reason: `The drill of the ${word} copy failed. ${failedChecks(entry.proof.drill)}` }
-  }
-  if (entry.proof?.verdict === 'failed') return { entry, state: 'failed', reason: `The ${word} copy failed verification.` }
-  // Which of two differing copies is right is not known here; the vault is what this computer wrote, so the mark goes to the other.
-  if (difference && repository === 'server') {
-    return {
-      entry,
-      state: 'differs',
-      reason: `The server copy differs from the vault copy: its ${partWord(difference)} part has another hash.`,
-    }
-  }
-  return { entry, state: 'present', reason: '' }
-}
-
-function failedReason(entry: BackupEntry): string {
-  for (const part of entry.proof?.parts ?? []) {
-    for (const level of ['L0', 'L1', 'L2'] as const) {
-      const result = part.levels[level]
-      if (result?.outcome === 'failed') return `${level}, ${part.file}: ${result.reason}`
-    }
-  }
-  return ''
-}
-
-/** "Edges: 2 edges have no end." of each check that failed. */
-export function failedChecks(report: Pick<DrillReport, 'checks'>): string {
-  return report.checks
-    .filter((check) => check.outcome === 'failed')
-    .map((check) => `${check.name}: ${check.finding}${/[.!?]$/.test(check.finding) ? '' : '.'}`)
-    .join(' ')
-}
-
-function firstDifference(a: BackupEntry, b: BackupEntry): PartKind | null {
-  for (const part of a.parts) {
-    const other = b.parts.find((candidate) => candidate.part === part.part)
-    // Hashes compare only when both are of the same form: an encrypted file and its plain one differ by nature.
-    if (other?.hash && part.hash && other.isEncrypted === part.isEncrypted && other.hash !== part.hash) return part.part
-  }
-  return null
-}
-
-export function partWord(part: PartKind): string {
-  return part === 'config' ? 'configuration' : part
 }
 
 export function filterBackups(rows: readonly BackupRow[], filter: BackupFilter, text: string): BackupRow[] {
@@ -162,17 +107,20 @@ export function countBackups(rows: readonly BackupRow[]): Record<BackupFilter, n
     weekly: count('weekly'),
     safety: count('safety'),
     pinned: count('pinned'),
+    'to-fetch': count('to-fetch'),
     problems: count('problems'),
   }
 }
 
 function matchesFilter(row: BackupRow, filter: BackupFilter): boolean {
   if (filter === 'all') return true
+  if (filter === 'to-fetch') return !row.copies.vault
   return filter === 'problems' ? row.hasProblem : row.kind === filter
 }
 
 function haystack(row: BackupRow): string {
-  return `${row.name} ${row.kind} ${row.timestamp} ${formatWeekdayDay(row.timestamp)}`.toLowerCase()
+  const states = [...Object.values(row.copies), ...Object.values(row.absent)].map(({ state }) => state)
+  return `${row.name} ${row.kind} ${row.timestamp} ${formatWeekdayDay(row.timestamp)} ${states.join(' ')}`.toLowerCase()
 }
 
 /** Why a backup is kept and until when: "Tuesday · until Tue 1 Dec", "Pinned · until deleted". */

@@ -1,6 +1,6 @@
 import { formatDuration } from '#shared/format.ts'
 import type { Proof } from '#shared/model/backup.ts'
-import { failedChecks } from './join-backups.ts'
+import { failedChecks } from './copies.ts'
 
 export interface LevelSummary {
   level: 'L0' | 'L1' | 'L2' | 'L3'

@@ -1,12 +1,6 @@
-import {
-  type DumpEngine,
-  type RotationChoice,
-  type Schedule,
-  type SiteInput,
-  type SiteView,
-  scheduleSchema,
-  siteInputSchema,
-} from '#shared/model/site.ts'
+import type { DumpEngine, RotationChoice, Schedule, SiteInput, SiteView, SshSettings } from '#shared/model/site.ts'
+
+type SshInput = Extract<NonNullable<SiteInput['server']>, { kind: 'ssh' }>['ssh']
 
 /** A site's settings as the form holds them: all text, nothing missing. */
 export interface SiteDraft {
@@ -19,12 +13,38 @@ export interface SiteDraft {
   user: string
   password: string
   tls: 'disable' | 'require' | 'verify-full'
-  server: 'none' | 'folder'
+  databaseVia: 'direct' | 'ssh'
+  databaseCaFile: string
+  certificateFile: string
+  certificateKeyFile: string
+  server: 'none' | 'folder' | 'ssh'
+  sshHost: string
+  sshPort: string
+  sshUser: string
+  sshAuth: SshSettings['auth']
+  sshKeyFile: string
+  sshPassword: string
+  sshPassphrase: string
+  /** `[USER@]HOST[:PORT]`, apart by spaces or commas. */
+  sshJumps: string
+  zotonicCommand: string
+  zotonicRunAs: string
   siteDir: string
   filesDir: string
   securityDir: string
   backupDir: string
   vaultPath: string
+  filestore: boolean
+  filestoreEndpoint: string
+  filestoreRegion: string
+  filestoreBucket: string
+  filestorePrefix: string
+  filestoreAccessKey: string
+  filestoreSecret: string
+  filestorePathStyle: boolean
+  filestoreCaFile: string
+  /** Of looking at a server: what it found and may not be shown stays in the engine. */
+  discovery: string
   encrypt: boolean
   encryptionPassword: string
   storedIn: string
@@ -49,12 +69,36 @@ export const EMPTY_DRAFT: SiteDraft = {
   user: '',
   password: '',
   tls: 'disable',
+  databaseVia: 'direct',
+  databaseCaFile: '',
+  certificateFile: '',
+  certificateKeyFile: '',
   server: 'none',
+  sshHost: '',
+  sshPort: '',
+  sshUser: '',
+  sshAuth: 'auto',
+  sshKeyFile: '',
+  sshPassword: '',
+  sshPassphrase: '',
+  sshJumps: '',
+  zotonicCommand: '',
+  zotonicRunAs: '',
   siteDir: '',
   filesDir: '',
   securityDir: '',
   backupDir: '',
   vaultPath: '',
+  filestore: false,
+  filestoreEndpoint: '',
+  filestoreRegion: 'us-east-1',
+  filestoreBucket: '',
+  filestorePrefix: '',
+  filestoreAccessKey: '',
+  filestoreSecret: '',
+  filestorePathStyle: true,
+  filestoreCaFile: '',
+  discovery: '',
   encrypt: false,
   encryptionPassword: '',
   storedIn: '',
@@ -70,23 +114,22 @@ export const EMPTY_DRAFT: SiteDraft = {
 
 /** Passwords are never in it: the window does not get them back. */
 export function draftOf({ site }: SiteView): SiteDraft {
-  const { database, server, schedule, dump } = site
+  const { database, server, zotonic, filestore, schedule, dump } = site
   return {
     ...EMPTY_DRAFT,
     name: site.name,
     label: site.label ?? '',
-    host: database.host,
-    port: String(database.port),
-    database: database.database,
-    schema: database.schema,
-    user: database.user,
-    tls: database.tls,
-    server: server ? 'folder' : 'none',
+    ...databaseDraft(database),
+    server: server?.kind ?? 'none',
+    ...(server?.kind === 'ssh' ? sshDraft(server.ssh) : {}),
+    zotonicCommand: zotonic?.command ?? '',
+    zotonicRunAs: zotonic?.runAs ?? '',
     siteDir: server?.siteDir ?? '',
     filesDir: server?.filesDir ?? '',
     securityDir: server?.securityDir ?? '',
     backupDir: server?.backupDir ?? '',
     vaultPath: site.vault?.path ?? '',
+    ...(filestore ? filestoreDraft(filestore) : {}),
     encrypt: site.encryption?.enabled ?? false,
     storedIn: site.encryption?.storedIn ?? '',
     rotation: site.rotation,
@@ -100,6 +143,46 @@ export function draftOf({ site }: SiteView): SiteDraft {
         }
       : {}),
     ...(dump ? { dumpEngine: dump.engine, compression: String(dump.compression) } : {}),
+  }
+}
+
+export function databaseDraft(database: Partial<SiteView['site']['database']>): Partial<SiteDraft> {
+  const { host, port, caFile, certificateFile, keyFile } = database
+  return {
+    host: host ?? EMPTY_DRAFT.host,
+    port: String(port ?? EMPTY_DRAFT.port),
+    database: database.database ?? '',
+    schema: database.schema ?? '',
+    user: database.user ?? '',
+    tls: database.tls ?? EMPTY_DRAFT.tls,
+    databaseVia: database.via ?? EMPTY_DRAFT.databaseVia,
+    databaseCaFile: caFile ?? '',
+    certificateFile: certificateFile ?? '',
+    certificateKeyFile: keyFile ?? '',
+  }
+}
+
+function sshDraft({ host, port, user, auth, keyFile, jumps }: SshSettings): Partial<SiteDraft> {
+  return {
+    sshHost: host,
+    sshPort: port === undefined ? '' : String(port),
+    sshUser: user ?? '',
+    sshAuth: auth,
+    sshKeyFile: keyFile ?? '',
+    sshJumps: jumps?.join(', ') ?? '',
+  }
+}
+
+export function filestoreDraft(filestore: NonNullable<SiteView['site']['filestore']>): Partial<SiteDraft> {
+  return {
+    filestore: true,
+    filestoreEndpoint: filestore.endpoint ?? '',
+    filestoreRegion: filestore.region,
+    filestoreBucket: filestore.bucket,
+    filestorePrefix: filestore.prefix,
+    filestoreAccessKey: filestore.accessKeyId,
+    filestorePathStyle: filestore.pathStyle,
+    filestoreCaFile: filestore.caFile ?? '',
   }
 }
 
@@ -119,9 +202,10 @@ export function scheduleOf(draft: SiteDraft): Schedule {
  * @param schedule the nights as they are set now: what is typed of them goes another way
  */
 export function inputOf(draft: SiteDraft, schedule?: Schedule): SiteInput {
+  const { discovery, sshPassword, sshPassphrase, filestoreSecret } = draft
   return {
     name: draft.name,
-    ...(draft.label === '' ? {} : { label: draft.label }),
+    ...given({ label: draft.label }),
     database: {
       host: draft.host,
       port: Number(draft.port),
@@ -129,24 +213,28 @@ export function inputOf(draft: SiteDraft, schedule?: Schedule): SiteInput {
       schema: draft.schema,
       user: draft.user,
       tls: draft.tls,
-      ...(draft.password === '' ? {} : { password: draft.password }),
+      // without a connection to go through it is reached directly
+      via: draft.server === 'ssh' ? draft.databaseVia : 'direct',
+      ...(draft.tls === 'disable'
+        ? {}
+        : given({
+            caFile: draft.databaseCaFile,
+            certificateFile: draft.certificateFile,
+            keyFile: draft.certificateKeyFile,
+          })),
+      ...given({ password: draft.password }),
     },
-    ...(draft.server === 'none'
-      ? {}
-      : {
-          server: {
-            kind: 'folder' as const,
-            siteDir: draft.siteDir,
-            filesDir: draft.filesDir,
-            securityDir: draft.securityDir,
-            ...(draft.backupDir === '' ? {} : { backupDir: draft.backupDir }),
-          },
-        }),
+    ...serverInput(draft),
+    ...(draft.filestore ? { filestore: filestoreInput(draft) } : {}),
+    ...given({ discovery }),
+    ...(draft.filestore ? given({ filestoreSecret }) : {}),
+    ...(draft.server === 'ssh' && (sshPassword !== '' || sshPassphrase !== '')
+      ? { sshSecrets: given({ password: sshPassword, passphrase: sshPassphrase }) }
+      : {}),
     ...(draft.vaultPath === '' ? {} : { vault: { path: draft.vaultPath } }),
     encryption: {
       enabled: draft.encrypt,
-      ...(draft.storedIn === '' ? {} : { storedIn: draft.storedIn }),
-      ...(draft.encryptionPassword === '' ? {} : { password: draft.encryptionPassword }),
+      ...given({ storedIn: draft.storedIn, password: draft.encryptionPassword }),
     },
     rotation: draft.rotation,
     ...(schedule ? { schedule } : {}),
@@ -156,94 +244,50 @@ export function inputOf(draft: SiteDraft, schedule?: Schedule): SiteInput {
   }
 }
 
-const FIELD_OF_PATH: Record<string, keyof SiteDraft> = {
-  name: 'name',
-  label: 'label',
-  'database.host': 'host',
-  'database.port': 'port',
-  'database.database': 'database',
-  'database.schema': 'schema',
-  'database.user': 'user',
-  'database.password': 'password',
-  'server.siteDir': 'siteDir',
-  'server.filesDir': 'filesDir',
-  'server.securityDir': 'securityDir',
-  'server.backupDir': 'backupDir',
-  'vault.path': 'vaultPath',
-  'encryption.password': 'encryptionPassword',
-  'encryption.storedIn': 'storedIn',
-}
-
-const NEEDED: Partial<Record<keyof SiteDraft, string>> = {
-  name: 'A name is needed: letters a-z, digits, - and _.',
-  host: 'A host is needed.',
-  port: 'A port is a number from 1 to 65535.',
-  database: 'The name of the database is needed.',
-  schema: 'The name of the schema is needed; usually it is the site’s name.',
-  user: 'A user is needed.',
-  siteDir: 'The site folder is needed.',
-  filesDir: 'The files folder is needed.',
-  securityDir: 'The security folder is needed.',
-}
-
-export type DraftErrors = Partial<Record<keyof SiteDraft, string>>
-
-/** What is missing or wrong, by field; empty when it can be saved. */
-export function draftErrors(draft: SiteDraft, hasEncryptionPassword: boolean): DraftErrors {
-  const errors: DraftErrors = {}
-  const parsed = siteInputSchema.safeParse(inputOf(draft))
-  for (const issue of parsed.error?.issues ?? []) {
-    const field = FIELD_OF_PATH[issue.path.join('.')]
-    if (field) errors[field] ??= (draft[field] === '' || field === 'port' ? NEEDED[field] : undefined) ?? issue.message
+function serverInput(draft: SiteDraft): Pick<SiteInput, 'server' | 'zotonic'> {
+  if (draft.server === 'none') return {}
+  const folders = {
+    siteDir: draft.siteDir,
+    filesDir: draft.filesDir,
+    securityDir: draft.securityDir,
+    ...given({ backupDir: draft.backupDir }),
   }
-  const schedule = scheduleSchema.safeParse(scheduleOf(draft))
-  for (const issue of schedule.error?.issues ?? []) {
-    if (issue.path[0] === 'at') errors.nightsAt = 'A time is written HH:MM, 00:00 to 23:59 UTC.'
-    if (issue.path[0] === 'proofMinutes') errors.proofMinutes = 'Minutes are a number from 0 to 480.'
+  if (draft.server === 'folder') return { server: { kind: 'folder', ...folders } }
+  const zotonic = zotonicInput(draft)
+  return { server: { kind: 'ssh', ssh: sshInput(draft), ...folders }, ...(Object.keys(zotonic).length > 0 ? { zotonic } : {}) }
+}
+
+/** How the server is reached, as it is typed. */
+export function sshInput(draft: SiteDraft): SshInput {
+  const jumps = draft.sshJumps.split(/[\s,]+/).filter((jump) => jump !== '')
+  return {
+    host: draft.sshHost,
+    auth: draft.sshAuth,
+    ...(draft.sshPort === '' ? {} : { port: Number(draft.sshPort) }),
+    ...given({ user: draft.sshUser }),
+    ...(draft.sshAuth === 'key' ? given({ keyFile: draft.sshKeyFile }) : {}),
+    ...(jumps.length > 0 ? { jumps } : {}),
   }
-  if (draft.encrypt && draft.encryptionPassword === '' && !hasEncryptionPassword)
-    errors.encryptionPassword = 'A password is needed to encrypt.'
-  return errors
 }
 
-const FIELD_WORD: Record<keyof SiteDraft, string> = {
-  name: 'name',
-  label: 'label',
-  host: 'host',
-  port: 'port',
-  database: 'database',
-  schema: 'schema',
-  user: 'user',
-  password: 'database password',
-  tls: 'TLS',
-  server: 'server',
-  siteDir: 'site folder',
-  filesDir: 'files folder',
-  securityDir: 'security folder',
-  backupDir: 'backup folder',
-  vaultPath: 'vault folder',
-  encrypt: 'encryption',
-  encryptionPassword: 'password',
-  storedIn: 'where it is stored',
-  rotation: 'rotation',
-  nights: 'nights',
-  nightsAt: 'time of the nights',
-  nightsTo: 'target of the nights',
-  nightsDatabaseOnly: 'parts of the nights',
-  proofMinutes: 'minutes for proofs',
-  dumpEngine: 'dump engine',
-  compression: 'compression',
+export function zotonicInput(draft: SiteDraft): NonNullable<SiteInput['zotonic']> {
+  return given({ command: draft.zotonicCommand, runAs: draft.zotonicRunAs })
 }
 
-/** The changed fields in words: `encryption on`, `password`. */
-export function changesOf(before: SiteDraft, after: SiteDraft): string[] {
-  const fields = Object.keys(FIELD_WORD) as (keyof SiteDraft)[]
-  return fields
-    .filter((field) => before[field] !== after[field])
-    .map((field) => {
-      if (field === 'encrypt') return `encryption ${after.encrypt ? 'on' : 'off'}`
-      return field === 'nights' ? `nights ${after.nights ? 'on' : 'off'}` : FIELD_WORD[field]
-    })
+function filestoreInput(draft: SiteDraft): NonNullable<SiteInput['filestore']> {
+  return {
+    ...given({ endpoint: draft.filestoreEndpoint, caFile: draft.filestoreCaFile }),
+    region: draft.filestoreRegion,
+    bucket: draft.filestoreBucket,
+    prefix: draft.filestorePrefix.replace(/^\/+|\/+$/g, ''),
+    accessKeyId: draft.filestoreAccessKey,
+    pathStyle: draft.filestorePathStyle,
+  }
+}
+
+/** What was typed; an empty field is left out. */
+function given<K extends string>(fields: Record<K, string>): Partial<Record<K, string>> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== '')) as Partial<Record<K, string>>
 }
 
 /** True when what is typed of the nights is something else than before. */

@@ -95,7 +95,8 @@ export function usePlannedRun<P extends { id: string }>(kind: PlanKind<P>) {
 
 export type PlannedRun<P extends { id: string }> = ReturnType<typeof usePlannedRun<P>>
 
-function planIdOf(job: Job): string {
+/** The plan that a job made. @throws AppError why it made none */
+export function planIdOf(job: Job): string {
   const { result } = job
   if (
     job.state === 'done' &&

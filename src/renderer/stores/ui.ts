@@ -14,6 +14,8 @@ export type Route =
   | { page: 'preferences' }
   | { page: 'site'; site: string; tab: SitePage; job?: string; section?: SettingsSection }
   | { page: 'restore'; site: string; name: string; timestamp: string; from?: RepositoryName }
+  /** Without a backup all are brought in step. */
+  | { page: 'transfer'; site: string; from: RepositoryName; to: RepositoryName; backup?: { name: string; timestamp: string } }
   | { page: 'way-back'; site: string; kind: 'undo' | 'drop'; kept: string }
 
 export interface Toast {

@@ -1,10 +1,13 @@
-import { IconFlask, IconPin, IconRestore, IconShieldCheck, IconTrash } from '@tabler/icons-react'
+import { IconCloudDownload, IconCopy, IconFlask, IconPin, IconRestore, IconShieldCheck, IconTrash } from '@tabler/icons-react'
 import type { ReactNode } from 'react'
+import type { RepositoryName } from '#shared/model/backup.ts'
 import { isJobActive, type Job, type JobKind } from '#shared/model/job.ts'
 import type { Command } from '../../commands.ts'
 import { icon16 } from '../../components/icons.tsx'
+import { fetchBackup } from '../../lib/fetch-backup.ts'
 import type { BackupRow } from '../../lib/join-backups.ts'
 import { showError } from '../../lib/show-error.ts'
+import { copyTargets, fetchSource } from '../../lib/transfers.ts'
 import { callUnlocking } from '../../queries.ts'
 import { navigate } from '../../stores/ui.ts'
 
@@ -25,6 +28,8 @@ const DOING: Partial<Record<JobKind, string>> = {
   drill: 'drilling',
   pin: 'pinning',
   'remove-backup': 'deleting',
+  'transfer-plan': 'comparing',
+  transfer: 'copying',
 }
 
 /** Jobs that this window started, by the backup they are about: two backups of one slot have one name. */
@@ -43,16 +48,44 @@ function isAbout(job: Job, row: BackupRow): boolean {
   return DOING[job.kind] !== undefined && job.title.split(/[\s,]+/).includes(row.name)
 }
 
-/** Pinned and safety backups stand in the vault alone, outside of the rotation; only they can be deleted. */
-export function backupActions(site: string, row: BackupRow, jobs: readonly Job[]): BackupAction[] {
+/**
+ * Pinned and safety backups stand in the vault alone, outside of the rotation; only they can be deleted.
+ * @param repositories those of the site
+ */
+export function backupActions(
+  site: string,
+  row: BackupRow,
+  repositories: readonly RepositoryName[],
+  jobs: readonly Job[],
+): BackupAction[] {
   const { name, timestamp } = row
   const doing = doingWith(row, jobs)?.kind ?? null
   const make = (
     kind: JobKind,
     action: Pick<BackupAction, 'id' | 'label' | 'icon' | 'keys' | 'zbd'> & { title: string; run(): void },
-  ): BackupAction => ({ ...action, group: 'Actions', isDangerous: kind === 'remove-backup', isRunning: doing === kind })
+  ): BackupAction => ({
+    ...action,
+    group: 'Actions',
+    isDangerous: kind === 'remove-backup',
+    isRunning: doing === kind || (kind === 'transfer' && doing === 'transfer-plan'),
+  })
+  const source = fetchSource(row)
+  const targets = copyTargets(row, repositories)
   const isOutside = row.kind === 'pinned' || row.kind === 'safety'
   return [
+    ...(source === null
+      ? []
+      : [
+          make('transfer', {
+            id: 'backup-fetch',
+            label: doing === 'transfer' || doing === 'transfer-plan' ? 'Fetching' : 'Fetch',
+            title: `Fetch ${name} into the vault`,
+            icon: <IconCloudDownload {...icon16} />,
+            keys: 'F',
+            zbd: `zbd copy ${site} ${name} vault`,
+            run: () => void fetchBackup(site, row, source, (jobId) => startedHere.set(jobId, row.key)),
+          }),
+        ]),
     make('restore', {
       id: 'backup-restore',
       label: 'Restore…',
@@ -80,6 +113,17 @@ export function backupActions(site: string, row: BackupRow, jobs: readonly Job[]
       zbd: `zbd verify ${site} ${name}`,
       run: () => void verifyBackup(site, row),
     }),
+    ...targets.slice(0, 1).map(({ from, to }) =>
+      make('transfer-plan', {
+        id: 'backup-copy',
+        label: targets.length === 1 ? `Copy to the ${to}…` : 'Copy to…',
+        title: targets.length === 1 ? `Copy ${name} to the ${to}…` : `Copy ${name} to…`,
+        icon: <IconCopy {...icon16} />,
+        keys: 'C',
+        zbd: `zbd copy ${site} ${name} ${to}`,
+        run: () => navigate({ page: 'transfer', site, from, to, backup: { name, timestamp } }),
+      }),
+    ),
     ...(isOutside
       ? []
       : [
@@ -109,10 +153,31 @@ export function backupActions(site: string, row: BackupRow, jobs: readonly Job[]
   ]
 }
 
-/** Starts verifying every copy of a backup to its end. */
-export function verifyBackup(site: string, row: BackupRow): Promise<void> {
+/** What can be done with one copy of a backup: lines of the palette; the inspector has a button beside the copy. */
+export function copyCommands(site: string, row: BackupRow, repositories: readonly RepositoryName[]): Command[] {
   const { name, timestamp } = row
-  return start(row, callUnlocking('backups.verify', { site, name, timestamp, from: 'all', level: 2 }))
+  const present = repositories.filter((repository) => row.copies[repository])
+  const targets = copyTargets(row, repositories)
+  return [
+    ...(present.length < 2 ? [] : present).map((repository) => ({
+      id: `backup-verify-${repository}`,
+      title: `Verify the ${repository} copy of ${name}`,
+      group: 'Actions' as const,
+      run: () => void verifyBackup(site, row, repository),
+    })),
+    ...(targets.length < 2 ? [] : targets).map(({ from, to }) => ({
+      id: `backup-copy-${to}`,
+      title: `Copy ${name} to the ${to}…`,
+      group: 'Actions' as const,
+      run: () => navigate({ page: 'transfer', site, from, to, backup: { name, timestamp } }),
+    })),
+  ]
+}
+
+/** Starts verifying the copies of a backup to their end: all of them, or that of one repository. */
+export function verifyBackup(site: string, row: BackupRow, from: RepositoryName | 'all' = 'all'): Promise<void> {
+  const { name, timestamp } = row
+  return start(row, callUnlocking('backups.verify', { site, name, timestamp, from, level: 2 }))
 }
 
 /** Starts restoring a backup into a scratch database. */

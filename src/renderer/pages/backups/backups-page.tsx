@@ -6,21 +6,23 @@ import { DemoStopped } from '../../components/demo-stopped.tsx'
 import { FilterField, SegmentedFilter } from '../../components/filters.tsx'
 import { icon12, icon16 } from '../../components/icons.tsx'
 import { Columns, Main } from '../../components/pane.tsx'
-import { Empty, ErrorBox, Notice, SkeletonRows } from '../../components/states.tsx'
+import { Empty, ErrorBox, SkeletonRows } from '../../components/states.tsx'
 import { Page, SiteTitle, ToolRow } from '../../layout/page.tsx'
 import { backUp } from '../../lib/back-up.ts'
 import { type BackupFilter, countBackups, filterBackups, joinBackups } from '../../lib/join-backups.ts'
 import { PROTECTION_WORD } from '../../lib/protection.ts'
+import { usePlaces } from '../../lib/site-places.ts'
 import { useSiteStatus } from '../../lib/site-statuses.ts'
 import { useNarrow } from '../../lib/use-narrow.ts'
 import { useBackups } from '../../queries.ts'
 import { useJobList } from '../../stores/jobs.ts'
 import { useOfferCommands } from '../../stores/page-commands.ts'
-import { BackUpButtons } from './back-up-buttons.tsx'
-import { backupActions } from './backup-actions.tsx'
+import { BackUpButtons, syncCommands } from './back-up-buttons.tsx'
+import { backupActions, copyCommands } from './backup-actions.tsx'
 import classes from './backups.module.css'
 import { BackupsTable } from './backups-table.tsx'
 import { Inspector } from './inspector.tsx'
+import { ListProblems } from './list-problems.tsx'
 import { RotationLine } from './rotation-line.tsx'
 import { UnknownFiles } from './unknown-files.tsx'
 import { useBackupKeys } from './use-backup-keys.ts'
@@ -40,7 +42,10 @@ export function BackupsPage({ site }: { site: string }) {
   const narrow = useNarrow()
   const jobs = useJobList(site)
 
-  const all = useMemo(() => joinBackups(list.data?.backups ?? []), [list.data])
+  const places = usePlaces(site)
+  const repositories = useMemo(() => places.map(({ repository }) => repository), [places])
+
+  const all = useMemo(() => joinBackups(list.data ?? { backups: [] }), [list.data])
   const counts = list.data ? countBackups(all) : null
   const isGone = chosen !== null && list.data !== undefined && !all.some((candidate) => candidate.key === chosen)
   // a backup that was replaced or deleted is chosen no longer; the table chooses the newest
@@ -51,27 +56,29 @@ export function BackupsPage({ site }: { site: string }) {
   const row = rows.find((candidate) => candidate.key === chosen) ?? null
   const scheme = list.data?.scheme ?? 'manual'
   const inspect = (shown: boolean) => (narrow ? setDrawer(shown) : setInspecting(shown))
-  const actions = useMemo(() => (row ? backupActions(site, row, jobs) : []), [site, row, jobs])
+  const actions = useMemo(() => (row ? backupActions(site, row, repositories, jobs) : []), [site, row, repositories, jobs])
   useBackupKeys(actions, () => inspect(false))
   const showComing = useCallback(() => setComing(true), [])
   useOfferCommands(
     useMemo(
       () => [
         ...actions.filter((action) => !action.isRunning),
+        ...(row ? copyCommands(site, row, repositories) : []),
+        ...syncCommands(site, repositories),
         { id: 'coming-nights', title: `Coming nights of ${site}`, group: 'Actions' as const, run: showComing },
       ],
-      [actions, site, showComing],
+      [actions, row, site, repositories, showComing],
     ),
   )
 
-  const inspector = row && <Inspector row={row} actions={actions} onClose={() => inspect(false)} />
+  const inspector = row && <Inspector site={site} row={row} places={places} actions={actions} onClose={() => inspect(false)} />
   const isIncomplete = (list.data?.problems.length ?? 0) > 0
 
   return (
     <Page
       title={<SiteTitle site={site} page="Backups" />}
       subtitle={protection && <Badge tone={TONE[protection]}>{PROTECTION_WORD[protection]}</Badge>}
-      actions={<BackUpButtons site={site} newest={all[0] ?? null} />}
+      actions={<BackUpButtons site={site} repositories={repositories} newest={all[0] ?? null} />}
     >
       <Columns>
         <Main>
@@ -101,8 +108,15 @@ export function BackupsPage({ site }: { site: string }) {
                 { value: 'all', label: 'All', count: counts?.all },
                 { value: 'daily', label: 'Daily', count: counts?.daily },
                 { value: 'weekly', label: 'Weekly', count: counts?.weekly },
-                ...(counts && counts.safety > 0 ? [{ value: 'safety' as const, label: 'Safety', count: counts.safety }] : []),
-                ...(counts && counts.pinned > 0 ? [{ value: 'pinned' as const, label: 'Pinned', count: counts.pinned }] : []),
+                ...(counts && counts.safety > 0 && !narrow
+                  ? [{ value: 'safety' as const, label: 'Safety', count: counts.safety }]
+                  : []),
+                ...(counts && counts.pinned > 0 && !narrow
+                  ? [{ value: 'pinned' as const, label: 'Pinned', count: counts.pinned }]
+                  : []),
+                ...(repositories.length > 1 && counts && counts['to-fetch'] > 0
+                  ? [{ value: 'to-fetch' as const, label: 'Not in vault', count: counts['to-fetch'] }]
+                  : []),
                 {
                   value: 'problems',
                   label: 'Problems',
@@ -116,13 +130,7 @@ export function BackupsPage({ site }: { site: string }) {
           <div className={classes.problem}>
             <DemoStopped site={site} />
           </div>
-          {list.data?.problems.map((problem) => (
-            <div key={problem.repository} className={classes.problem}>
-              <Notice tone="warn" title={problem.message}>
-                {problem.hint}
-              </Notice>
-            </div>
-          ))}
+          <ListProblems site={site} problems={list.data?.problems ?? []} onRetry={() => void list.refetch()} />
           {list.error && (
             <div className={classes.problem}>
               <ErrorBox title="The backups could not be listed." error={list.error} onRetry={() => void list.refetch()} />
@@ -136,6 +144,7 @@ export function BackupsPage({ site }: { site: string }) {
           {rows.length > 0 && (
             <BackupsTable
               rows={rows}
+              repositories={repositories}
               jobs={jobs}
               chosen={chosen}
               onChoose={setChosen}

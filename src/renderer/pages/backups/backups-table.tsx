@@ -1,24 +1,27 @@
-import { IconAlertCircle, IconCheck, IconEqualNot, IconFileBroken } from '@tabler/icons-react'
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { type KeyboardEvent, type ReactNode, useEffect, useRef } from 'react'
 import { formatAge, formatBytes, formatMoment } from '#shared/format.ts'
 import type { RepositoryName } from '#shared/model/backup.ts'
 import type { Job } from '#shared/model/job.ts'
 import { KindBadge } from '../../components/badge.tsx'
-import { icon14, icon16, REPOSITORY_LABEL } from '../../components/icons.tsx'
+import { REPOSITORY_LABEL } from '../../components/icons.tsx'
 import { Spinner } from '../../components/progress.tsx'
 import { Proof } from '../../components/proof.tsx'
 import table from '../../components/table.module.css'
-import { type BackupCopy, type BackupRow, REPOSITORIES } from '../../lib/join-backups.ts'
+import type { BackupRow } from '../../lib/join-backups.ts'
 import { rowProof } from '../../lib/proof-text.ts'
+import { type CopyUnderWay, transferInto } from '../../lib/transfers.ts'
 import { useNow } from '../../stores/clock.ts'
 import { doingWith } from './backup-actions.tsx'
 import classes from './backups.module.css'
+import { CopyCell } from './copy-cell.tsx'
 
 const ROW_HEIGHT = 48
 
 interface TableProps {
   rows: readonly BackupRow[]
+  /** Those of the site: a column each. */
+  repositories: readonly RepositoryName[]
   jobs: readonly Job[]
   chosen: string | null
   onChoose(key: string): void
@@ -30,7 +33,7 @@ interface TableProps {
 
 /** Rows over all repositories; ↑ ↓ move, Enter inspects, Space shows and hides the inspector. Only what is in sight is drawn. */
 export function BackupsTable(props: TableProps) {
-  const { rows, jobs, chosen, onChoose, onInspect, below } = props
+  const { rows, repositories, jobs, chosen, onChoose, onInspect, below } = props
   const scroller = useRef<HTMLDivElement>(null)
   const toFocus = useRef<string | null>(null)
   const now = useNow()
@@ -83,7 +86,7 @@ export function BackupsTable(props: TableProps) {
             <th className={classes.colMade}>Made</th>
             <th className={classes.colParts}>Parts</th>
             <th className={classes.colProof}>Proof</th>
-            {REPOSITORIES.map((repository) => (
+            {repositories.map((repository) => (
               <th key={repository} className={classes.colCopy}>
                 {REPOSITORY_LABEL[repository]}
               </th>
@@ -93,7 +96,7 @@ export function BackupsTable(props: TableProps) {
         <tbody>
           {before > 0 && (
             <tr className={classes.spacer} style={{ height: before }}>
-              <td colSpan={6} />
+              <td colSpan={4 + repositories.length} />
             </tr>
           )}
           {items.map(({ index }) => {
@@ -104,6 +107,8 @@ export function BackupsTable(props: TableProps) {
                   key={row.key}
                   index={index}
                   row={row}
+                  repositories={repositories}
+                  underWay={transferInto(row, jobs)}
                   selected={row.key === chosen}
                   now={now}
                   doing={doingWith(row, jobs)?.word ?? null}
@@ -117,7 +122,7 @@ export function BackupsTable(props: TableProps) {
           })}
           {after > 0 && (
             <tr className={classes.spacer} style={{ height: after }}>
-              <td colSpan={6} />
+              <td colSpan={4 + repositories.length} />
             </tr>
           )}
         </tbody>
@@ -131,6 +136,8 @@ function Row(props: {
   index: number
   tabStop: boolean
   row: BackupRow
+  repositories: readonly RepositoryName[]
+  underWay: CopyUnderWay | null
   selected: boolean
   now: Date
   doing: string | null
@@ -138,7 +145,7 @@ function Row(props: {
   onInspect(): void
   onKeyDown(event: KeyboardEvent): void
 }) {
-  const { row, now, doing } = props
+  const { row, now, doing, underWay } = props
   return (
     <tr className={`${table.row} ${classes.row}`} aria-rowindex={props.index + 2} aria-current={props.selected || undefined}>
       <td>
@@ -170,7 +177,7 @@ function Row(props: {
         <PartLine row={row} part="files" word="files" />
       </td>
       <td>
-        {doing === null ? (
+        {doing === null || underWay !== null ? (
           <Proof {...rowProof(row, now)} />
         ) : (
           <div className={classes.busy}>
@@ -179,9 +186,14 @@ function Row(props: {
           </div>
         )}
       </td>
-      {REPOSITORIES.map((repository) => (
+      {props.repositories.map((repository) => (
         <td key={repository} className={classes.copyCell}>
-          <CopyCell repository={repository} copy={row.copies[repository]} />
+          <CopyCell
+            repository={repository}
+            copy={row.copies[repository]}
+            absence={row.absent[repository]}
+            underWay={underWay?.to === repository ? underWay : null}
+          />
         </td>
       ))}
     </tr>
@@ -197,34 +209,4 @@ function PartLine({ row, part, word }: { row: BackupRow; part: 'database' | 'fil
       {word} {found.size === null ? 'missing' : formatBytes(found.size)}
     </div>
   )
-}
-
-function CopyCell({ repository, copy }: { repository: RepositoryName; copy: BackupCopy | undefined }) {
-  if (!copy) return <span title={`Not in the ${REPOSITORY_LABEL[repository].toLowerCase()}`}>–</span>
-  const label = `In the ${REPOSITORY_LABEL[repository].toLowerCase()}`
-  switch (copy.state) {
-    case 'present':
-      return <IconCheck {...icon16} aria-hidden={false} role="img" aria-label={label} />
-    case 'incomplete':
-      return (
-        <span className={classes.bad}>
-          <IconFileBroken {...icon14} />
-          part missing
-        </span>
-      )
-    case 'failed':
-      return (
-        <span className={classes.bad}>
-          <IconAlertCircle {...icon14} />
-          failed
-        </span>
-      )
-    case 'differs':
-      return (
-        <span className={classes.bad}>
-          <IconEqualNot {...icon14} />
-          differs
-        </span>
-      )
-  }
 }

@@ -1,5 +1,5 @@
 import { Button } from '@mantine/core'
-import { IconAlertCircle, IconLock } from '@tabler/icons-react'
+import { IconAlertCircle, IconAlertTriangle, IconLock } from '@tabler/icons-react'
 import { formatBytes, formatDuration, formatMomentLong, formatNearMoment } from '#shared/format.ts'
 import type { RepositoryName } from '#shared/model/backup.ts'
 import { KindBadge } from '../../components/badge.tsx'
@@ -8,14 +8,27 @@ import { DrillReportView } from '../../components/drill-report.tsx'
 import { icon14, icon16, REPOSITORY_LABEL } from '../../components/icons.tsx'
 import { CopyButton, Kbd } from '../../components/kbd.tsx'
 import { Pane, PaneSection } from '../../components/pane.tsx'
-import { type BackupRow, partWord, REPOSITORIES } from '../../lib/join-backups.ts'
+import { partWord, REPOSITORIES } from '../../lib/copies.ts'
+import type { BackupRow } from '../../lib/join-backups.ts'
 import { levelSummaries } from '../../lib/levels.ts'
+import type { RepositoryPlace } from '../../lib/site-places.ts'
+import { wholeCopies } from '../../lib/transfers.ts'
 import { useNow } from '../../stores/clock.ts'
+import { navigate } from '../../stores/ui.ts'
 import type { BackupAction } from './backup-actions.tsx'
+import { CopiesSection } from './copies-section.tsx'
 import classes from './inspector.module.css'
 
 /** What is known about the chosen backup, and what can be done with it. */
-export function Inspector({ row, actions, onClose }: { row: BackupRow; actions: readonly BackupAction[]; onClose(): void }) {
+export function Inspector(props: {
+  site: string
+  row: BackupRow
+  places: readonly RepositoryPlace[]
+  actions: readonly BackupAction[]
+  onClose(): void
+}) {
+  const { site, row, actions, onClose } = props
+  const verify = actions.find(({ id }) => id === 'backup-verify')
   const now = useNow()
   const age = formatDuration((now.getTime() - new Date(row.timestamp).getTime()) / 1000)
   const present = REPOSITORIES.filter((repository) => row.copies[repository])
@@ -33,8 +46,9 @@ export function Inspector({ row, actions, onClose }: { row: BackupRow; actions: 
       }
       close={{ label: 'Close the inspector', onClose }}
     >
-      <Problem row={row} verify={actions.find(({ id }) => id === 'backup-verify')} />
+      <Problem site={site} row={row} verify={verify} />
       <Parts row={row} />
+      <CopiesSection site={site} row={row} places={props.places} isVerifying={verify?.isRunning ?? false} />
       {present.map((repository) => (
         <Levels key={repository} repository={repository} row={row} />
       ))}
@@ -50,20 +64,47 @@ export function Inspector({ row, actions, onClose }: { row: BackupRow; actions: 
   )
 }
 
-function Problem({ row, verify }: { row: BackupRow; verify: BackupAction | undefined }) {
-  const reasons = REPOSITORIES.map((repository) => row.copies[repository]?.reason ?? '').filter((reason) => reason !== '')
-  if (reasons.length === 0) return null
+function Problem({ site, row, verify }: { site: string; row: BackupRow; verify: BackupAction | undefined }) {
+  const marked = REPOSITORIES.flatMap((repository) => {
+    const state = row.copies[repository] ?? row.absent[repository]
+    return state && state.reason !== '' && state.state !== 'unknown' ? [{ repository, ...state }] : []
+  })
+  if (marked.length === 0) return null
+  const reasons = marked.map(({ reason }) => reason)
+  const isBad = marked.some(({ state }) => state !== 'stale' && state !== 'newer')
+  const damaged = marked.find(({ state }) => state !== 'stale' && state !== 'newer')?.repository
+  const whole = row.slot === null ? undefined : wholeCopies(row).find((repository) => repository !== damaged)
   return (
-    <div className={classes.problem} role="note">
-      <IconAlertCircle {...icon16} />
+    <div className={classes.problem} data-tone={isBad ? 'bad' : 'warn'} role="note">
+      {isBad ? <IconAlertCircle {...icon16} /> : <IconAlertTriangle {...icon16} />}
       <div data-selectable>
         {reasons.map((reason) => (
           <p key={reason}>{reason}</p>
         ))}
-        {verify && (
-          <Button data-size="small" disabled={verify.isRunning} onClick={verify.run}>
-            {verify.label}
-          </Button>
+        {isBad && (
+          <div className={classes.problemButtons}>
+            {damaged !== undefined && whole !== undefined && (
+              <Button
+                data-size="small"
+                onClick={() =>
+                  navigate({
+                    page: 'transfer',
+                    site,
+                    from: whole,
+                    to: damaged,
+                    backup: { name: row.name, timestamp: row.timestamp },
+                  })
+                }
+              >
+                Copy again from the {whole}…
+              </Button>
+            )}
+            {verify && (
+              <Button data-size="small" variant="subtle" disabled={verify.isRunning} onClick={verify.run}>
+                {verify.label}
+              </Button>
+            )}
+          </div>
         )}
       </div>
     </div>

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { formatBytes, formatPlural } from '#shared/format.ts'
 import type { Job } from '#shared/model/job.ts'
-import { partWord } from '../../lib/join-backups.ts'
+import { partWord } from '../../lib/copies.ts'
 import classes from './jobs.module.css'
 
 const resultSchema = z.object({

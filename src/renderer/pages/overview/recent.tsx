@@ -13,10 +13,12 @@ import { useJobList, useJobs } from '../../stores/jobs.ts'
 import { navigate } from '../../stores/ui.ts'
 import classes from './site-overview.module.css'
 
+const NO_BACKUPS = { backups: [] }
+
 export function RecentBackups({ site }: { site: string }) {
   const backups = useBackups(site)
   const now = useNow()
-  const rows = joinBackups(backups.data?.backups ?? []).slice(0, 5)
+  const rows = joinBackups(backups.data ?? NO_BACKUPS).slice(0, 5)
   return (
     <Section
       title="Newest backups"

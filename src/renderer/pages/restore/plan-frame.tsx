@@ -2,6 +2,7 @@ import { Button } from '@mantine/core'
 import { IconChevronRight } from '@tabler/icons-react'
 import { type ReactNode, useEffect } from 'react'
 import type { Job } from '#shared/model/job.ts'
+import type { PlanCheck } from '#shared/model/plan.ts'
 import { Badge } from '../../components/badge.tsx'
 import { icon16 } from '../../components/icons.tsx'
 import { CommandLine } from '../../components/kbd.tsx'
@@ -26,9 +27,11 @@ export interface PlanWords {
   actionLabel: string
   /** What making the plan means. */
   planning: string
+  /** False for what changes nothing but this computer; default: true. */
+  isDanger?: boolean
 }
 
-type AnyRun = PlannedRun<{ id: string; runnable: boolean }>
+type AnyRun = PlannedRun<{ id: string; runnable: boolean; checks: readonly PlanCheck[] }>
 
 /** Bread crumbs, title and state of a plan; Escape and the cross go back to where it was opened. */
 export function PlanHeader({ site, tab, words, run }: { site: string; tab: SitePage; words: PlanWords; run: AnyRun }) {
@@ -58,10 +61,16 @@ export function PlanFooter(props: { words: PlanWords; run: AnyRun; command: stri
       <div className={classes.footerRight}>
         {plan && <CommandLine command={props.command} />}
         <Button
-          variant="danger"
+          variant={props.words.isDanger === false ? 'filled' : 'danger'}
           disabled={!plan?.runnable || planning || confirming}
           aria-label={props.words.actionLabel}
-          title={plan && !plan.runnable ? 'A check failed; see Checks' : undefined}
+          title={
+            plan && !plan.runnable
+              ? plan.checks.some((check) => check.outcome === 'failed')
+                ? 'A check failed; see Checks'
+                : 'There is nothing to do'
+              : undefined
+          }
           onClick={run}
         >
           {confirming ? 'Waiting for your confirmation' : props.words.action}

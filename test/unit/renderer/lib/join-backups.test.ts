@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { countBackups, filterBackups, joinBackups, rotationText, whyKept } from '#renderer/lib/join-backups.ts'
-import type { BackupEntry, Proof } from '#shared/model/backup.ts'
+import type { BackupEntry, BackupList, Proof } from '#shared/model/backup.ts'
 
 function entry(change: Partial<BackupEntry> & Pick<BackupEntry, 'repository'>): BackupEntry {
   const name = change.name ?? 'testsite-1'
@@ -28,9 +28,11 @@ function proof(change: Partial<Proof>): Proof {
   return { level: 2, verdict: 'verified', verifiedAt: '2026-11-23T03:20:00.000Z', parts: [], drill: null, ...change }
 }
 
+const join = (backups: BackupEntry[], beside: Partial<BackupList> = {}) => joinBackups({ backups, ...beside })
+
 describe('joinBackups', () => {
   it('makes one row of the copies of one backup, newest first', () => {
-    const rows = joinBackups([
+    const rows = join([
       entry({ repository: 'server', name: 'testsite-7', timestamp: '2026-11-22T03:01:00Z' }),
       entry({ repository: 'vault' }),
       entry({ repository: 'server' }),
@@ -42,7 +44,7 @@ describe('joinBackups', () => {
   })
 
   it('keeps this week’s and last week’s backup of one slot apart', () => {
-    const rows = joinBackups([entry({ repository: 'vault', timestamp: '2026-11-16T03:01:00Z' }), entry({ repository: 'server' })])
+    const rows = join([entry({ repository: 'vault', timestamp: '2026-11-16T03:01:00Z' }), entry({ repository: 'server' })])
     expect(rows).toHaveLength(2)
     expect(rows[0]?.copies.vault).toBeUndefined()
   })
@@ -50,7 +52,7 @@ describe('joinBackups', () => {
   it('says which file of an incomplete copy is not there', () => {
     const broken = entry({ repository: 'server' })
     broken.parts[1] = { part: 'files', file: 'testsite-1.tar.gz', size: null, hash: 'bb', isEncrypted: false, trouble: null }
-    const [row] = joinBackups([entry({ repository: 'vault' }), broken])
+    const [row] = join([entry({ repository: 'vault' }), broken])
     expect(row?.copies.server?.state).toBe('incomplete')
     expect(row?.copies.server?.reason).toContain('testsite-1.tar.gz')
     expect(row?.copies.vault?.state).toBe('present')
@@ -69,7 +71,7 @@ describe('joinBackups', () => {
         },
       ],
     })
-    const [row] = joinBackups([entry({ repository: 'vault', proof: failed }), entry({ repository: 'server' })])
+    const [row] = join([entry({ repository: 'vault', proof: failed }), entry({ repository: 'server' })])
     expect(row?.copies.vault?.state).toBe('failed')
     expect(row?.copies.vault?.reason).toContain('L1, testsite-1.sql.gz: Other hash.')
     expect(row?.proof).toBeNull()
@@ -78,13 +80,13 @@ describe('joinBackups', () => {
   it('marks copies that differ, but not an encrypted file beside its plain one', () => {
     const other = entry({ repository: 'server' })
     other.parts[0] = { part: 'database', file: 'testsite-1.sql.gz', size: 48, hash: 'cc', isEncrypted: false, trouble: null }
-    expect(joinBackups([entry({ repository: 'vault' }), other])[0]?.copies.server?.state).toBe('differs')
+    expect(join([entry({ repository: 'vault' }), other])[0]?.copies.server?.state).toBe('differs')
     other.parts[0] = { part: 'database', file: 'testsite-1.sql.gz.enc', size: 48, hash: 'cc', isEncrypted: true, trouble: null }
-    expect(joinBackups([entry({ repository: 'vault' }), other])[0]?.copies.server?.state).toBe('present')
+    expect(join([entry({ repository: 'vault' }), other])[0]?.copies.server?.state).toBe('present')
   })
 
   it('takes the best proof of all copies', () => {
-    const [row] = joinBackups([
+    const [row] = join([
       entry({ repository: 'vault', proof: proof({ level: 1 }) }),
       entry({ repository: 'server', proof: proof({ level: 2, verifiedAt: '2026-11-20T03:20:00.000Z' }) }),
     ])
@@ -93,7 +95,7 @@ describe('joinBackups', () => {
 })
 
 describe('filters', () => {
-  const rows = joinBackups([
+  const rows = join([
     entry({ repository: 'vault' }),
     entry({ repository: 'vault', name: 'testsite-w3', slot: 'w3', kind: 'weekly', timestamp: '2026-11-22T03:01:00Z' }),
     entry({
@@ -106,7 +108,7 @@ describe('filters', () => {
   ])
 
   it('counts each kind and the problems', () => {
-    expect(countBackups(rows)).toEqual({ all: 3, daily: 2, weekly: 1, safety: 0, pinned: 0, problems: 1 })
+    expect(countBackups(rows)).toEqual({ all: 3, daily: 2, weekly: 1, safety: 0, pinned: 0, 'to-fetch': 0, problems: 1 })
   })
 
   it('filters by kind, by name and by day together', () => {

@@ -1,0 +1,58 @@
+import type { RepositoryName } from '#shared/model/backup.ts'
+import { isJobActive, type Job } from '#shared/model/job.ts'
+import type { TransferPlan } from '#shared/model/transfer.ts'
+import { REPOSITORIES } from './copies.ts'
+import type { BackupRow } from './join-backups.ts'
+
+/** A copy that is on its way to a repository. */
+export interface CopyUnderWay {
+  to: RepositoryName
+  /** `62 %`, `queued`. */
+  text: string
+}
+
+/** Where a copy is read from that is whole as far as is known: the vault, else the server, else the filestore. */
+export function wholeCopies(row: Pick<BackupRow, 'copies'>): RepositoryName[] {
+  return REPOSITORIES.filter((repository) => row.copies[repository]?.state === 'present')
+}
+
+/** Only the rotation is copied; the vault lacks it, or has a copy with which something is the matter. Null: there is nothing to fetch. */
+export function fetchSource(row: Pick<BackupRow, 'copies' | 'slot'>): RepositoryName | null {
+  if (row.slot === null || row.copies.vault?.state === 'present') return null
+  return wholeCopies(row)[0] ?? null
+}
+
+/** The repositories beside the vault that a whole copy could go to, and where it would come from. */
+export function copyTargets(
+  row: Pick<BackupRow, 'copies' | 'slot'>,
+  repositories: readonly RepositoryName[],
+): { from: RepositoryName; to: RepositoryName }[] {
+  const from = wholeCopies(row)[0]
+  if (row.slot === null || from === undefined) return []
+  return repositories
+    .filter((to) => to !== 'vault' && to !== from && row.copies[to]?.state !== 'present')
+    .map((to) => ({ from, to }))
+}
+
+/** Whether a plan needs nobody to look at it: it replaces and deletes nothing on a server, and every check passed. */
+export function runsByItself(plan: Pick<TransferPlan, 'needsConfirmation' | 'runnable' | 'checks'>): boolean {
+  return plan.runnable && !plan.needsConfirmation && plan.checks.every((check) => check.outcome === 'passed')
+}
+
+/** The transfer that brings this backup somewhere just now. */
+export function transferInto(row: Pick<BackupRow, 'name' | 'timestamp'>, jobs: readonly Job[]): CopyUnderWay | null {
+  for (const job of jobs) {
+    if (job.kind !== 'transfer' || !isJobActive(job)) continue
+    const item = job.items.find(({ facts }) => facts.name === row.name && facts.timestamp === row.timestamp)
+    const to = REPOSITORIES.find((repository) => repository === item?.facts.to)
+    if (!item || to === undefined || (item.state !== 'running' && item.state !== 'waiting')) continue
+    const text =
+      item.state === 'waiting'
+        ? 'queued'
+        : item.total === null || item.total <= 0
+          ? ''
+          : `${Math.floor((item.done / item.total) * 100)} %`
+    return { to, text }
+  }
+  return null
+}
