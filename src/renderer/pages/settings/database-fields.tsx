@@ -80,7 +80,13 @@ export function DatabaseFields({ form, stored }: { form: FieldsProps; stored: St
             hint="PEM file to log in with, when the database asks for one."
           />
           {draft.certificateFile !== '' && (
-            <PlaceField form={form} field="certificateKeyFile" kind="file" label="Its key" hint="PEM file of the certificate's key." />
+            <PlaceField
+              form={form}
+              field="certificateKeyFile"
+              kind="file"
+              label="Its key"
+              hint="PEM file of the certificate's key."
+            />
           )}
         </>
       )}

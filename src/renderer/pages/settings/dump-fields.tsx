@@ -1,6 +1,6 @@
 import { Radio, Select } from '@mantine/core'
 import type { DumpEngine } from '#shared/model/site.ts'
-import { Field, type FieldsProps } from './connection-fields.tsx'
+import { Field, type FieldsProps } from './field.tsx'
 import classes from './settings.module.css'
 
 const ENGINES: { value: DumpEngine; label: string; text: string }[] = [

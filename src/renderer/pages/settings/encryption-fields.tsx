@@ -3,7 +3,7 @@ import { useState } from 'react'
 import { call } from '../../bridge.ts'
 import { CopyButton } from '../../components/kbd.tsx'
 import { showError } from '../../lib/show-error.ts'
-import type { FieldsProps } from './connection-fields.tsx'
+import type { FieldsProps } from './field.tsx'
 import { PasswordTestPanel, usePasswordTest } from './password-test.tsx'
 import classes from './settings.module.css'
 

@@ -6,7 +6,7 @@ import { nextNightText } from '../../lib/next-night.ts'
 import { useNightlyState } from '../../lib/use-nights.ts'
 import { useNights } from '../../queries.ts'
 import { useNow } from '../../stores/clock.ts'
-import { Field, type FieldsProps } from './connection-fields.tsx'
+import { Field, type FieldsProps } from './field.tsx'
 import classes from './settings.module.css'
 
 /** When the site is backed up by itself, into what, and how long each night proves older backups. */

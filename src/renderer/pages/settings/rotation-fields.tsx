@@ -1,6 +1,6 @@
 import { Radio } from '@mantine/core'
 import type { RotationChoice } from '#shared/model/site.ts'
-import type { FieldsProps } from './connection-fields.tsx'
+import type { FieldsProps } from './field.tsx'
 import classes from './settings.module.css'
 
 const CHOICES: { value: RotationChoice; label: string; text: string }[] = [

@@ -160,7 +160,13 @@ export function ZotonicFields({ form }: { form: FieldsProps }) {
 function LocalFolders({ form }: { form: FieldsProps }) {
   return (
     <>
-      <PlaceField form={form} field="siteDir" kind="folder" label="Site folder" hint="Holds the site's own code and configuration." />
+      <PlaceField
+        form={form}
+        field="siteDir"
+        kind="folder"
+        label="Site folder"
+        hint="Holds the site's own code and configuration."
+      />
       <PlaceField form={form} field="filesDir" kind="folder" label="Files folder" hint="Holds archive (the media) and backup." />
       <PlaceField form={form} field="securityDir" kind="folder" label="Security folder" hint="Holds certificates and keys." />
       <PlaceField

@@ -1,10 +1,11 @@
 import { useState } from 'react'
 import { inputOf } from '../../lib/site-draft.ts'
 import type { SettingsSection } from '../../stores/ui.ts'
-import { ConnectionFields, type ConnectionPart, type FieldsProps } from './connection-fields.tsx'
+import { ConnectionFields, type ConnectionPart, type StoredConnectionSecrets } from './connection-fields.tsx'
 import { connectionGlyphs, TestButton, TestPanel, useConnectionTest } from './connection-test.tsx'
 import { DumpFields } from './dump-fields.tsx'
 import { EncryptionFields } from './encryption-fields.tsx'
+import type { FieldsProps } from './field.tsx'
 import { NightsFields } from './nights-fields.tsx'
 import { RotationFields } from './rotation-fields.tsx'
 import classes from './settings.module.css'
@@ -56,16 +57,17 @@ export function SettingsForm(
     isKnown: boolean
     /** Another one when the form was saved or discarded: what was being entered is over. */
     round?: number
-    hasPassword: boolean
+    stored: StoredConnectionSecrets
     hasEncryptionPassword: boolean
     defaultVault: string
-    stored: boolean
+    isStored: boolean
     onStored(stored: boolean): void
   },
 ) {
   const { draft, errors, change, tab } = props
-  const [part, setPart] = useState<ConnectionPart>('database')
+  const [part, setPart] = useState<ConnectionPart>(draft.server === 'ssh' ? 'server' : 'database')
   const { result, error, busy, test } = useConnectionTest()
+  const runTest = () => void test(inputOf(draft))
   return (
     <div id="settings-panel" role="tabpanel" aria-labelledby={`tab-${tab}`}>
       {tab === 'connections' && (
@@ -78,17 +80,12 @@ export function SettingsForm(
               part={part}
               onPart={setPart}
               glyphs={connectionGlyphs(result)}
-              hasPassword={props.hasPassword}
+              stored={props.stored}
               defaultVault={props.defaultVault}
             />
-            <TestButton
-              busy={busy}
-              tested={result !== null}
-              disabled={hasConnectionErrors(errors)}
-              onTest={() => void test(inputOf(draft))}
-            />
+            <TestButton busy={busy} tested={result !== null} disabled={hasConnectionErrors(errors)} onTest={runTest} />
           </div>
-          <TestPanel result={result} error={error} busy={busy} />
+          <TestPanel result={result} error={error} busy={busy} onTest={runTest} />
         </div>
       )}
       {tab === 'encryption' && (
@@ -100,7 +97,7 @@ export function SettingsForm(
           site={draft.name}
           isKnown={props.isKnown}
           hasPassword={props.hasEncryptionPassword}
-          stored={props.stored}
+          stored={props.isStored}
           onStored={props.onStored}
         />
       )}

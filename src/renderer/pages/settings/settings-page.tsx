@@ -6,8 +6,9 @@ import type { SiteView } from '#shared/model/site.ts'
 import { readError } from '../../bridge.ts'
 import { ErrorBox, SkeletonRows } from '../../components/states.tsx'
 import { Page, PageBody, SiteTitle } from '../../layout/page.tsx'
+import { changesOf, draftErrors } from '../../lib/draft-checks.ts'
 import { showError } from '../../lib/show-error.ts'
-import { changesOf, draftErrors, draftOf, inputOf, nightsChanged, type SiteDraft, scheduleOf } from '../../lib/site-draft.ts'
+import { draftOf, inputOf, nightsChanged, type SiteDraft, scheduleOf } from '../../lib/site-draft.ts'
 import { useUnsaved } from '../../lib/use-unsaved.ts'
 import { callUnlocking, queryClient, useSite } from '../../queries.ts'
 import { navigate, type SettingsSection, useUi } from '../../stores/ui.ts'
@@ -41,7 +42,7 @@ function Loaded({ view, tab, onTab }: { view: SiteView; tab: SettingsSection; on
   const [error, setError] = useState<AppError | null>(null)
   const [busy, setBusy] = useState(false)
   const [round, setRound] = useState(0)
-  const errors = draftErrors(draft, view.hasEncryptionPassword)
+  const errors = draftErrors(draft, view)
   const changes = changesOf(before, draft)
   const mustStore = draft.encryptionPassword !== '' && !stored
   useUnsaved(changes.length === 0 ? null : `${formatPlural(changes.length, 'change')} of ${name}: ${changes.join(', ')}`)
@@ -53,7 +54,7 @@ function Loaded({ view, tab, onTab }: { view: SiteView; tab: SettingsSection; on
       if (changesOf(before, rest).length > 0) await callUnlocking('sites.update', { site: inputOf(draft, view.site.schedule) })
       if (nightsChanged(before, draft)) await setNights(name, draft)
       await queryClient.invalidateQueries({ queryKey: ['sites'] })
-      setDraft((now) => ({ ...now, password: '', encryptionPassword: '' }))
+      setDraft((now) => ({ ...now, ...NO_SECRETS }))
       setRound((now) => now + 1)
     } catch (thrown) {
       setError(readError(thrown))
@@ -108,16 +109,18 @@ function Loaded({ view, tab, onTab }: { view: SiteView; tab: SettingsSection; on
           draft={draft}
           errors={errors}
           change={(change) => setDraft((now) => ({ ...now, ...change }))}
-          hasPassword={view.hasDatabasePassword}
+          stored={view}
           hasEncryptionPassword={view.hasEncryptionPassword}
           defaultVault={view.vaultPath}
-          stored={stored}
+          isStored={stored}
           onStored={setStored}
         />
       </PageBody>
     </Page>
   )
 }
+
+const NO_SECRETS = { password: '', sshPassword: '', sshPassphrase: '', filestoreSecret: '', encryptionPassword: '' }
 
 /** The shell asks when the nights write onto the server. */
 async function setNights(site: string, draft: SiteDraft): Promise<void> {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { changesOf, draftErrors, draftOf, EMPTY_DRAFT, inputOf, nightsChanged, scheduleOf } from '#renderer/lib/site-draft.ts'
+import { changesOf, draftErrors } from '#renderer/lib/draft-checks.ts'
+import { draftOf, EMPTY_DRAFT, inputOf, nightsChanged, scheduleOf } from '#renderer/lib/site-draft.ts'
 import { scheduleSchema, siteInputSchema, siteSchema } from '#shared/model/site.ts'
 
 const site = siteSchema.parse({
@@ -18,6 +19,8 @@ const view = {
   hasFilestoreSecret: false,
   isDemo: false,
 }
+
+const NOTHING = { hasEncryptionPassword: false, hasFilestoreSecret: false }
 
 describe('a site as a form', () => {
   it('comes back as it went in, without passwords', () => {
@@ -44,7 +47,7 @@ describe('a site as a form', () => {
   })
 
   it('says what is wrong with the nights', () => {
-    const errors = draftErrors({ ...draftOf(view), nightsAt: '25:00', proofMinutes: '' }, true)
+    const errors = draftErrors({ ...draftOf(view), nightsAt: '25:00', proofMinutes: '' }, view)
     expect(errors).toEqual({
       nightsAt: 'A time is written HH:MM, 00:00 to 23:59 UTC.',
       proofMinutes: 'Minutes are a number from 0 to 480.',
@@ -56,7 +59,7 @@ describe('a site as a form', () => {
   })
 
   it('says in plain words what is missing', () => {
-    const errors = draftErrors({ ...EMPTY_DRAFT, server: 'folder', port: '' }, false)
+    const errors = draftErrors({ ...EMPTY_DRAFT, server: 'folder', port: '' }, NOTHING)
     expect(Object.keys(errors).sort()).toEqual([
       'database',
       'filesDir',
@@ -68,13 +71,13 @@ describe('a site as a form', () => {
       'user',
     ])
     expect(errors.port).toBe('A port is a number from 1 to 65535.')
-    expect(draftErrors({ ...draftOf(view), name: 'Test site' }, true).name).toContain('starts with a letter')
+    expect(draftErrors({ ...draftOf(view), name: 'Test site' }, view).name).toContain('starts with a letter')
   })
 
   it('asks for a password to encrypt with, unless one is stored', () => {
     const draft = { ...draftOf(view), encrypt: true }
-    expect(draftErrors(draft, true)).toEqual({})
-    expect(draftErrors(draft, false).encryptionPassword).toBeDefined()
+    expect(draftErrors(draft, view)).toEqual({})
+    expect(draftErrors(draft, NOTHING).encryptionPassword).toBeDefined()
   })
 
   it('names the changes', () => {
