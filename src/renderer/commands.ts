@@ -1,7 +1,8 @@
 import type { ProcedureOutput } from '#shared/contract/index.ts'
 import type { Site } from '#shared/model/site.ts'
-import { backUp } from './lib/back-up.ts'
+import { backUp, backUpOnServer } from './lib/back-up.ts'
 import { chooseAndDecrypt } from './lib/decrypt-start.ts'
+import { runOnServer } from './lib/server-commands.ts'
 import { isTyping } from './lib/typing.ts'
 import { runMissed } from './lib/use-nights.ts'
 import { checkNow, queryClient } from './queries.ts'
@@ -48,6 +49,7 @@ export function commandsFor(route: Route, sites: readonly Site[]): Command[] {
         group: 'Actions',
         run: () => void runMissed(chosen),
       })
+    if (sites.find(({ name }) => name === chosen)?.server?.kind === 'ssh') list.push(...serverCommands(chosen))
     for (const { tab, label, key } of SITE_PAGES)
       list.push(go(`page-${tab}`, `${chosen} · ${label}`, { page: 'site', site: chosen, tab }, `G ${key}`))
   }
@@ -70,6 +72,16 @@ export function commandsFor(route: Route, sites: readonly Site[]): Command[] {
     list.push(index < 9 ? { ...command, keys: `Mod+${index + 1}` } : command)
   })
   return list
+}
+
+function serverCommands(site: string): Command[] {
+  const command = (id: string, title: string, run: () => void): Command => ({ id, title, group: 'Actions', run })
+  return [
+    command('server-backup', `Back up ${site} on the server…`, () => void backUpOnServer(site)),
+    command('server-status', `Status of ${site} on the server`, () => void runOnServer(site, 'status')),
+    command('server-flush', `Flush ${site} on the server`, () => void runOnServer(site, 'flush')),
+    command('server-restart', `Restart ${site} on the server…`, () => void runOnServer(site, 'restart')),
+  ]
 }
 
 function isMissed(site: string): boolean {

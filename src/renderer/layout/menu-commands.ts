@@ -34,5 +34,8 @@ function whyNot(id: string): string {
   if (id === 'run-missed') return 'No night of the chosen site is missed.'
   if (id === 'backup-pin' || id === 'backup-delete')
     return 'This is not for the chosen backup: one of the rotation is pinned, a pinned or safety backup is deleted.'
+  if (id === 'backup-fetch' || id === 'backup-copy')
+    return 'This is not for the chosen backup: it is there already, or no other place has it whole.'
+  if (id === 'sync') return 'Choose a site with a server or a filestore, and its Backups page, first.'
   return /^(?:backup-|coming-nights)/.test(id) ? 'Choose a backup on a site’s Backups page first.' : 'Choose a site first.'
 }

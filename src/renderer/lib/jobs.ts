@@ -2,7 +2,9 @@ import { z } from 'zod'
 import { formatAmount, formatDuration, formatPlural, formatRate } from '#shared/format.ts'
 import { type DrillCheck, type DrillReport, drillReportSchema } from '#shared/model/drill.ts'
 import { isJobActive, type Job, type JobKind, type JobPhase, type JobState } from '#shared/model/job.ts'
+import { transferResultSchema } from '#shared/model/transfer.ts'
 import { failedChecks } from './copies.ts'
+import { transferSpeed, transferSummary } from './transfers.ts'
 
 export const KIND_WORD: Record<JobKind, string> = {
   backup: 'Backup',
@@ -118,6 +120,8 @@ export function outcomeText(job: Job): string {
   if (problem !== null) return problem
   const report = drillReportOf(job)
   if (report) return drillOutcome(report)
+  const transferred = job.kind === 'transfer' ? transferResultSchema.safeParse(job.result) : null
+  if (transferred?.success) return `${transferSummary(transferred.data)} ${transferSpeed(transferred.data)}`
   const took = tookSeconds(job, new Date())
   return job.state === 'done' && took !== null ? `Done in ${formatDuration(took)}` : STATE_WORD[job.state]
 }

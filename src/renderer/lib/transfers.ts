@@ -1,6 +1,7 @@
+import { formatBytes, formatDuration, formatPlural, formatRate } from '#shared/format.ts'
 import type { RepositoryName } from '#shared/model/backup.ts'
 import { isJobActive, type Job } from '#shared/model/job.ts'
-import type { TransferPlan } from '#shared/model/transfer.ts'
+import type { TransferPlan, TransferResult } from '#shared/model/transfer.ts'
 import { REPOSITORIES } from './copies.ts'
 import type { BackupRow } from './join-backups.ts'
 
@@ -55,4 +56,23 @@ export function transferInto(row: Pick<BackupRow, 'name' | 'timestamp'>, jobs: r
     return { to, text }
   }
   return null
+}
+
+/** "3 backups copied to the vault, 1 deleted." */
+export function transferSummary({ backups, to }: TransferResult): string {
+  const count = (outcome: TransferResult['backups'][number]['outcome']) =>
+    backups.filter((backup) => backup.outcome === outcome).length
+  const parts = [
+    `${formatPlural(count('copied'), 'backup')} copied to the ${to}`,
+    ...(count('same') > 0 ? [`${count('same')} there already`] : []),
+    ...(count('deleted') > 0 ? [`${count('deleted')} deleted`] : []),
+    ...(count('failed') > 0 ? [`${count('failed')} failed`] : []),
+  ]
+  return `${parts.join(', ')}.`
+}
+
+/** "1.35 GB in 22 s, 61.0 MB/s." */
+export function transferSpeed({ bytes, seconds }: TransferResult): string {
+  const rate = seconds > 0 && bytes > 0 ? `, ${formatRate(bytes / seconds, 'bytes')}` : ''
+  return `${formatBytes(bytes)} in ${formatDuration(seconds)}${rate}.`
 }

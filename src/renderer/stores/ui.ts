@@ -4,7 +4,7 @@ import type { RepositoryName } from '#shared/model/backup.ts'
 export type SitePage = 'overview' | 'backups' | 'jobs' | 'settings'
 
 /** A tab of a site's settings. */
-export type SettingsSection = 'connections' | 'encryption' | 'nights' | 'dump' | 'rotation'
+export type SettingsSection = 'connections' | 'server' | 'encryption' | 'nights' | 'dump' | 'rotation'
 
 export type Route =
   | { page: 'sites' }

@@ -87,8 +87,8 @@ export function syncCommands(site: string, repositories: readonly RepositoryName
     ...far.map((from) => ({ from, to: 'vault' as RepositoryName })),
     ...far.flatMap((to) => repositories.filter((from) => from !== to).map((from) => ({ from, to }))),
   ]
-  return pairs.map(({ from, to }) => ({
-    id: `sync-${from}-${to}`,
+  return pairs.map(({ from, to }, index) => ({
+    id: index === 0 ? 'sync' : `sync-${from}-${to}`,
     title: `Bring in step: ${from} to ${to} of ${site}…`,
     group: 'Actions',
     run: () => navigate({ page: 'transfer', site, from, to }),

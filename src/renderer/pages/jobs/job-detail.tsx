@@ -20,6 +20,7 @@ import { useNow } from '../../stores/clock.ts'
 import { navigate } from '../../stores/ui.ts'
 import { BackupResult } from './backup-result.tsx'
 import classes from './jobs.module.css'
+import { ServerResults } from './server-results.tsx'
 
 const INTERRUPTED =
   'The program ended while this job ran: it was closed, killed, or the computer stopped. What it had not finished was put back or removed when the program started again; run it once more if it is still wanted.'
@@ -83,6 +84,7 @@ export function JobDetail({ job, onClose }: { job: Job; onClose(): void }) {
           </div>
         )}
         <BackupResult job={job} />
+        <ServerResults job={job} />
         {job.items.length > 0 && <StepList items={job.items} numbered={job.kind === 'restore'} />}
         <div className={classes.buttons}>
           {isJobActive(job) && (

@@ -1,13 +1,16 @@
 import type { SiteStatus } from '#shared/contract/backups.ts'
 import { formatBytes, formatDay, formatDuration, formatMoment } from '#shared/format.ts'
+import { REPOSITORY_LABEL } from '../../components/icons.tsx'
 import { CopyButton } from '../../components/kbd.tsx'
 import { Pane, PaneSection } from '../../components/pane.tsx'
 import { Proof } from '../../components/proof.tsx'
 import { Sparkline } from '../../components/sparkline.tsx'
 import { type GlyphState, StateGlyph } from '../../components/state-glyph.tsx'
+import { REPOSITORIES } from '../../lib/copies.ts'
 import { nextNightText } from '../../lib/next-night.ts'
 import { drillText, siteProof } from '../../lib/proof-text.ts'
 import { ageState } from '../../lib/protection.ts'
+import { placesOf, usePlaces } from '../../lib/site-places.ts'
 import { useNightlyState } from '../../lib/use-nights.ts'
 import { useSite } from '../../queries.ts'
 import { useNow } from '../../stores/clock.ts'
@@ -37,7 +40,7 @@ export function SiteFacts({ status }: { status: SiteStatus }) {
   const isKnown = status.protection !== 'unknown'
   const nights = useNightlyState(status.site)
   const drilled = drillText(status.drill)
-  const hasServer = useSite(status.site).data?.site.server !== undefined
+  const places = usePlaces(status.site)
   const age = newest ? (now.getTime() - new Date(newest.timestamp).getTime()) / 1000 : null
   return (
     <Pane label={`Facts of ${status.site}`} narrowWidth={236}>
@@ -58,11 +61,13 @@ export function SiteFacts({ status }: { status: SiteStatus }) {
         )}
       </PaneSection>
       <PaneSection title="Copies">
-        {(['vault', 'server'] as const).map((repository) => (
+        {REPOSITORIES.map((repository) => (
           <div key={repository} className={classes.fact} title={`${repository} ${COPY_WORD[status.copies[repository]]}`}>
             <StateGlyph state={COPY_GLYPH[status.copies[repository]]} size={10} />
-            <span>{repository === 'vault' ? 'Vault' : 'Server'}</span>
-            <i>{repository === 'server' && !hasServer ? 'not set up' : COPY_SHORT[status.copies[repository]]}</i>
+            <span>{REPOSITORY_LABEL[repository]}</span>
+            <i>
+              {places.some((place) => place.repository === repository) ? COPY_SHORT[status.copies[repository]] : 'not set up'}
+            </i>
           </div>
         ))}
       </PaneSection>
@@ -106,11 +111,10 @@ export function SiteFacts({ status }: { status: SiteStatus }) {
 function Places({ site }: { site: string }) {
   const view = useSite(site).data
   if (!view) return null
-  const { database, server } = view.site
+  const { database } = view.site
   const places = [
     { label: 'Database', text: `${database.user}@${database.host}:${database.port}/${database.database}` },
-    ...(server ? [{ label: 'Server', text: server.backupDir ?? `${server.filesDir}/backup` }] : []),
-    { label: 'Vault', text: view.vaultPath },
+    ...placesOf(view).map(({ repository, place }) => ({ label: REPOSITORY_LABEL[repository], text: place })),
   ]
   return (
     <PaneSection title="Places">

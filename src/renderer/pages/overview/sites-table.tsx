@@ -3,6 +3,7 @@ import { IconCheck, IconClock, IconLock, IconLockOpen, IconMinus, IconX } from '
 import { Fragment } from 'react'
 import type { SiteStatus } from '#shared/contract/backups.ts'
 import { formatBytes, formatClock, formatDuration, formatMoment, formatNearMoment, formatUntil } from '#shared/format.ts'
+import type { RepositoryName } from '#shared/model/backup.ts'
 import { Badge } from '../../components/badge.tsx'
 import { icon12, icon16, REPOSITORY_ICON, REPOSITORY_LABEL } from '../../components/icons.tsx'
 import { NightsStrip } from '../../components/nights-strip.tsx'
@@ -124,6 +125,7 @@ function SiteRow({ status }: { status: SiteStatus }) {
       <td>
         <div className={classes.copies}>
           <CopyMark repository="server" state={status.copies.server} />
+          <CopyMark repository="filestore" state={status.copies.filestore} />
           <CopyMark repository="vault" state={status.copies.vault} />
         </div>
       </td>
@@ -177,7 +179,7 @@ function NextRun({ site, isUnprotected }: { site: string; isUnprotected: boolean
   )
 }
 
-function CopyMark({ repository, state }: { repository: 'vault' | 'server'; state: Copy }) {
+function CopyMark({ repository, state }: { repository: RepositoryName; state: Copy }) {
   const Icon = REPOSITORY_ICON[repository]
   const text = `${REPOSITORY_LABEL[repository]} ${COPY_WORD[state]}`
   return (
@@ -234,6 +236,9 @@ export function OverviewLegend() {
       </span>
       <span className={classes.legendRight}>
         <REPOSITORY_ICON.server {...icon16} /> server
+      </span>
+      <span>
+        <REPOSITORY_ICON.filestore {...icon16} /> filestore
       </span>
       <span>
         <REPOSITORY_ICON.vault {...icon16} /> vault

@@ -13,6 +13,7 @@ import { DemoSection } from './demo-section.tsx'
 import { DrillsSection } from './drills-section.tsx'
 import classes from './preferences.module.css'
 import { SecretsSection } from './secrets-section.tsx'
+import { TransfersSection } from './transfers-section.tsx'
 
 /** What holds for the whole application. */
 export function PreferencesPage() {
@@ -31,6 +32,7 @@ export function PreferencesPage() {
               <ThemeChoice theme={settings.data.preferences.theme} />
             </Section>
             <BackgroundSection preferences={settings.data.preferences} />
+            <TransfersSection preferences={settings.data.preferences} />
             <DrillsSection />
             <SecretsSection />
             <DemoSection />

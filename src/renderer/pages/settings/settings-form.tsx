@@ -7,21 +7,23 @@ import { DumpFields } from './dump-fields.tsx'
 import { EncryptionFields } from './encryption-fields.tsx'
 import type { FieldsProps } from './field.tsx'
 import { NightsFields } from './nights-fields.tsx'
+import { OnServer } from './on-server.tsx'
 import { RotationFields } from './rotation-fields.tsx'
 import classes from './settings.module.css'
 
 const ALL_TABS: { value: SettingsSection; label: string }[] = [
   { value: 'connections', label: 'Connections' },
+  { value: 'server', label: 'On the server' },
   { value: 'encryption', label: 'Encryption' },
   { value: 'nights', label: 'Nights' },
   { value: 'dump', label: 'Dump' },
   { value: 'rotation', label: 'Rotation' },
 ]
 
-/** A site that is not added yet has no nights. */
+/** A site that is not added yet has no nights, and its server's own backups are not looked at. */
 export function SettingsTabs(props: { tab: SettingsSection; onTab(tab: SettingsSection): void; isNew?: boolean }) {
   const { tab, onTab } = props
-  const tabs = props.isNew ? ALL_TABS.filter(({ value }) => value !== 'nights') : ALL_TABS
+  const tabs = props.isNew ? ALL_TABS.filter(({ value }) => value !== 'nights' && value !== 'server') : ALL_TABS
   return (
     <div className={classes.tabs} role="tablist" aria-label="Settings">
       {tabs.map(({ value, label }, index) => (
@@ -88,6 +90,7 @@ export function SettingsForm(
           <TestPanel result={result} error={error} busy={busy} onTest={runTest} />
         </div>
       )}
+      {tab === 'server' && <OnServer draft={draft} />}
       {tab === 'encryption' && (
         <EncryptionFields
           key={props.round}

@@ -1,7 +1,7 @@
-import { formatBytes, formatDuration, formatPlural, formatRate } from '#shared/format.ts'
 import type { Job } from '#shared/model/job.ts'
 import { type TransferResult, transferResultSchema } from '#shared/model/transfer.ts'
 import { Notice } from '../../components/states.tsx'
+import { transferSpeed, transferSummary } from '../../lib/transfers.ts'
 import type { TransferChoice } from '../../lib/use-transfer.ts'
 import { RunView, type RunWords } from '../restore/run-view.tsx'
 
@@ -47,23 +47,4 @@ function TransferDone({ result }: { result: TransferResult }) {
       {transferSpeed(result)}
     </Notice>
   )
-}
-
-/** "3 backups copied to the vault, 1 deleted." */
-export function transferSummary({ backups, to }: TransferResult): string {
-  const count = (outcome: TransferResult['backups'][number]['outcome']) =>
-    backups.filter((backup) => backup.outcome === outcome).length
-  const parts = [
-    `${formatPlural(count('copied'), 'backup')} copied to the ${to}`,
-    ...(count('same') > 0 ? [`${count('same')} there already`] : []),
-    ...(count('deleted') > 0 ? [`${count('deleted')} deleted`] : []),
-    ...(count('failed') > 0 ? [`${count('failed')} failed`] : []),
-  ]
-  return `${parts.join(', ')}.`
-}
-
-/** "1.35 GB in 22 s, 61.0 MB/s." */
-export function transferSpeed({ bytes, seconds }: TransferResult): string {
-  const rate = seconds > 0 && bytes > 0 ? `, ${formatRate(bytes / seconds, 'bytes')}` : ''
-  return `${formatBytes(bytes)} in ${formatDuration(seconds)}${rate}.`
 }
