@@ -43,7 +43,7 @@ export async function openTestContext(
   const workers = createWorkers({ file: workerFile() })
   // the operator's own ~/.ssh has no part in tests
   const around = { userHome: join(home, 'user'), env: options.env ?? {} }
-  const ssh = openSshConnections({ knownHostsFile: places.knownHostsFile, locks, around })
+  const ssh = openSshConnections({ knownHostsFile: places.knownHostsFile, locks, workers, around })
   const context: EngineContext = {
     home: places,
     log,

@@ -65,10 +65,10 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     ...(options.askPassphrase ? { askPassphrase: options.askPassphrase } : {}),
     onChange: (state) => emit({ type: 'secrets-changed', state }),
   })
-  const ssh = openSshConnections({ knownHostsFile: home.knownHostsFile, locks })
+  const workers = createWorkers({ file: workerFile() })
+  const ssh = openSshConnections({ knownHostsFile: home.knownHostsFile, locks, workers })
   const sites = openSites({ home, locks, secrets, ssh, onChange: () => emit({ type: 'sites-changed' }) })
   const jobs = openJobs({ folder: home.jobs, locks, log, program, emit: (job) => emit({ type: 'job', job }) })
-  const workers = createWorkers({ file: workerFile() })
   const preferences = openPreferences(home.settingsFile, locks)
   const context: EngineContext = {
     home,

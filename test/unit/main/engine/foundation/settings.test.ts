@@ -7,6 +7,7 @@ import { type Locks, openLocks } from '#engine/foundation/locks.ts'
 import { openPreferences } from '#engine/foundation/settings/preferences.ts'
 import { openSecrets } from '#engine/foundation/settings/secrets.ts'
 import { openSites } from '#engine/foundation/settings/sites.ts'
+import { directWorkers } from '#test/support/direct-workers.ts'
 import { temporaryFolder } from '#test/support/home.ts'
 
 const PASSWORD = 'canary-5Xq!7-pässwörd'
@@ -23,7 +24,7 @@ const secretsOf = (passphrase: string | null) =>
   openSecrets({ file: home.secretsFile, locks, askPassphrase: async () => passphrase })
 const sitesOf = (passphrase: string | null) => {
   const around = { userHome: home.root, env: {} }
-  const ssh = openSshConnections({ knownHostsFile: home.knownHostsFile, locks, around })
+  const ssh = openSshConnections({ knownHostsFile: home.knownHostsFile, locks, workers: directWorkers, around })
   return openSites({ home, locks, secrets: secretsOf(passphrase), ssh, onChange: () => {} })
 }
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Locks } from '../../locks.ts'
+import type { Workers } from '../../workers.ts'
 import { namesIn, readSshConfig, valuesFor } from './config-file.ts'
 import { type Destination, ownSurroundings, resolveRoute, type Surroundings } from './destination.ts'
 import { openHostKeys } from './host-keys.ts'
@@ -15,6 +16,8 @@ export interface SshOptions {
   /** Our own file of accepted host keys. */
   knownHostsFile: string
   locks: Locks
+  /** They open protected keys. */
+  workers: Workers
   /** Whose `~/.ssh` and which variables count; default: those of the operator. */
   around?: Surroundings
   keepAliveMs?: number
@@ -23,7 +26,7 @@ export interface SshOptions {
 
 /** Opens the connections of an engine; nothing is connected before it is used. */
 export function openSshConnections(options: SshOptions): SshConnections {
-  const { keepAliveMs = KEEP_ALIVE_MS, idleMs = IDLE_MS, around = ownSurroundings() } = options
+  const { workers, keepAliveMs = KEEP_ALIVE_MS, idleMs = IDLE_MS, around = ownSurroundings() } = options
   const hostKeys = openHostKeys(options.knownHostsFile, options.locks)
   const pool = new Map<string, PooledConnection>()
 
@@ -45,7 +48,8 @@ export function openSshConnections(options: SshOptions): SshConnections {
         pool.get(key) ??
         pooledConnection(
           place,
-          (attempt, tell) => dial(route, { secrets: target.secrets, hostKeys, keepAliveMs, signal: attempt, onStep: tell }),
+          (attempt, tell) =>
+            dial(route, { secrets: target.secrets, hostKeys, workers, keepAliveMs, signal: attempt, onStep: tell }),
           idleMs,
         )
       pool.set(key, connection)

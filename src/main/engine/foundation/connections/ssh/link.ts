@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream'
 import ssh2 from 'ssh2'
 import { type AppError, cancelledError } from '#shared/errors.ts'
 import type { SshSecrets } from '#shared/model/site.ts'
+import type { Workers } from '../../workers.ts'
 import type { Destination } from './destination.ts'
 import { connectionLost, hostUnknown, hostUnreachable, logInRefused, nameOf } from './errors.ts'
 import type { HostKeys } from './host-keys.ts'
@@ -28,6 +29,7 @@ export interface Link {
 export interface DialOptions {
   secrets: SshSecrets
   hostKeys: HostKeys
+  workers: Workers
   keepAliveMs: number
   signal: AbortSignal
   onStep: (step: ConnectStep) => void
@@ -60,7 +62,7 @@ export async function dial(route: readonly Destination[], options: DialOptions):
 
 async function dialOne(to: Destination, through: Link | null, options: DialOptions): Promise<Link> {
   const { signal, hostKeys, onStep } = options
-  const logIn = await prepareLogIn(to, options.secrets)
+  const logIn = await prepareLogIn(to, options.secrets, options.workers)
   const known = await hostKeys.knowledge(to.hostKey.host, to.hostKey.port, to.hostKey.files)
   signal.throwIfAborted()
   const timed = stepTimer(onStep)

@@ -1,13 +1,11 @@
-import { readFile, stat } from 'node:fs/promises'
-import type { AnyAuthMethod, AuthenticationType, ConnectConfig } from 'ssh2'
-import ssh2 from 'ssh2'
-import type { AppError } from '#shared/errors.ts'
+import { stat } from 'node:fs/promises'
+import type { AnyAuthMethod, AuthenticationType, ConnectConfig, ParsedKey } from 'ssh2'
+import { AppError } from '#shared/errors.ts'
 import type { SshSecrets } from '#shared/model/site.ts'
+import type { Workers } from '../../workers.ts'
 import { openAgent } from './agent.ts'
 import type { Destination } from './destination.ts'
-import { keyPassphrase, keyUnreadable } from './errors.ts'
-
-const MAX_KEY_FILE = 256 * 1024
+import { readPrivateKey } from './private-key.ts'
 
 /** One thing to log in with. */
 interface Attempt {
@@ -32,12 +30,12 @@ export interface LogIn {
  * What a destination is logged in with, in order: a key file that was named, the agent, other key files, the stored password.
  * @throws AppError `key-unreadable`, `key-passphrase` for the key file that was named
  */
-export async function prepareLogIn(to: Destination, secrets: SshSecrets): Promise<LogIn> {
+export async function prepareLogIn(to: Destination, secrets: SshSecrets, workers: Workers): Promise<LogIn> {
   const remarks: string[] = []
   const attempts: Attempt[] = []
   const { auth, user } = to
   if (to.keyFile !== null && auth !== 'password' && auth !== 'agent') {
-    attempts.push(keyAttempt(user, to.keyFile, await readKey(to.keyFile, secrets.passphrase)))
+    attempts.push(keyAttempt(user, to.keyFile, await readPrivateKey(to.keyFile, secrets.passphrase, workers)))
   }
   if (auth === 'auto' || auth === 'agent') {
     const files = to.keyFile === null ? to.identityFiles : [to.keyFile, ...to.identityFiles]
@@ -49,10 +47,11 @@ export async function prepareLogIn(to: Destination, secrets: SshSecrets): Promis
     for (const file of to.identityFiles) {
       if (file === to.keyFile || !(await isThere(file))) continue
       try {
-        attempts.push(keyAttempt(user, file, await readKey(file, secrets.passphrase)))
+        attempts.push(keyAttempt(user, file, await readPrivateKey(file, secrets.passphrase, workers)))
       } catch (error) {
+        if (!(error instanceof AppError)) throw error
         // nobody asked for this one by name: the others may do
-        remarks.push((error as AppError).message.replace(/\.$/, ''))
+        remarks.push(error.message.replace(/\.$/, ''))
       }
     }
     if (auth === 'key' && attempts.length === 0 && remarks.length === 0) remarks.push('no key file was found in ~/.ssh')
@@ -99,7 +98,7 @@ function logIn(user: string, attempts: readonly Attempt[], remarks: readonly str
   }
 }
 
-function keyAttempt(username: string, file: string, key: ssh2.ParsedKey): Attempt {
+function keyAttempt(username: string, file: string, key: ParsedKey): Attempt {
   return { name: `the key ${file}`, method: 'publickey', auth: { type: 'publickey', username, key } }
 }
 
@@ -128,31 +127,4 @@ function passwordAttempts(username: string, password: string): Attempt[] {
 
 async function isThere(file: string): Promise<boolean> {
   return (await stat(file).catch(() => null)) !== null
-}
-
-/** @throws AppError `key-unreadable`, `key-passphrase` */
-async function readKey(file: string, passphrase: string | undefined): Promise<ssh2.ParsedKey> {
-  const bytes = await readBounded(file)
-  const parsed = ssh2.utils.parseKey(bytes, passphrase)
-  if (parsed instanceof Error) {
-    if (/passphrase|integrity|decrypt/i.test(parsed.message)) throw keyPassphrase(file, !passphrase)
-    throw keyUnreadable(file, parsed.message)
-  }
-  const key: ssh2.ParsedKey | undefined = Array.isArray(parsed) ? parsed[0] : parsed
-  if (!key?.isPrivateKey()) throw keyUnreadable(file, 'it holds no private key')
-  return key
-}
-
-async function readBounded(file: string): Promise<Buffer> {
-  try {
-    const facts = await stat(file)
-    if (!facts.isFile()) throw keyUnreadable(file, 'it is no file')
-    if (facts.size > MAX_KEY_FILE) throw keyUnreadable(file, 'it is too large for a key')
-    return await readFile(file)
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOENT') throw keyUnreadable(file, 'there is no such file')
-    if (code === 'EACCES' || code === 'EPERM') throw keyUnreadable(file, 'it may not be read')
-    throw error
-  }
 }
