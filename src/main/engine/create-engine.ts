@@ -2,6 +2,7 @@ import type { EngineEvent } from '#shared/contract/events.ts'
 import type { ProcedureInput, ProcedureName, ProcedureOutput } from '#shared/contract/index.ts'
 import type { Confirmation } from '#shared/model/plan.ts'
 import { attachDemo, closeDemo } from './features/demo/index.ts'
+import { type RepositoryWatch, watchRepositories } from './features/listing/index.ts'
 import { type Scheduler, startScheduler } from './features/schedule/index.ts'
 import { workerFile } from './foundation/bundles.ts'
 import { openSshConnections } from './foundation/connections/ssh/connections.ts'
@@ -51,10 +52,15 @@ export interface Engine {
 export async function createEngine(options: EngineOptions): Promise<Engine> {
   const { program, version } = options
   let scheduler: Scheduler | null = null
+  let watch: RepositoryWatch | null = null
   const emit = (event: EngineEvent) => {
     options.emit(event)
     // a night that was just switched on, or whose passwords were just opened, need not wait for the clock
     if (event.type === 'sites-changed' || event.type === 'secrets-changed') void scheduler?.tick()
+    if (event.type === 'sites-changed') watch?.sitesChanged()
+    // what our own jobs wrote shows at once, and what was locked may be open now
+    if (event.type === 'backups-changed') watch?.check(event.site)
+    if (event.type === 'secrets-changed') watch?.check(null)
   }
   const home = await openHome(options.homePath)
   const log = openLog(home.logs, program)
@@ -87,6 +93,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     version,
   }
   attachDemo(context)
+  // what it tells is known to it already; a terminal shows what is there when it is asked
+  if (program === 'window') watch = watchRepositories({ ...context, emit: options.emit })
   const recovered = recoverInterruptedWork(context, jobs).catch((error) => log.error('repairs after a crash failed', { error }))
   let isClosing = false
   const nights = recovered.then(() => {
@@ -107,8 +115,10 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       isClosing = true
       await nights
       const nightsEnded = scheduler?.close()
+      const watchEnded = watch?.close()
       await jobs.close()
       await nightsEnded
+      await watchEnded
       await closeDemo(context).catch((error) => log.warn('the demo site could not be stopped', { error }))
       await ssh.close()
       await workers.close()
