@@ -27,6 +27,8 @@ export async function readContents(repository: Repository, signal: AbortSignal):
 export interface ComparedItem {
   item: TransferItem
   entry: IndexEntry
+  /** Unix seconds of what its slot of the target has; null: nothing. */
+  present: number | null
   /** null: it can't be copied. */
   source: SourceBackup | null
 }
@@ -44,6 +46,7 @@ export async function compareBackup(
   const refused = (reason: string): ComparedItem => ({
     item: { ...base, action: 'refused', reason, replaces: null },
     entry,
+    present: present?.timestamp ?? null,
     source: null,
   })
   if (to !== 'vault' && slotOf(site, name) === null) {
@@ -58,39 +61,54 @@ export async function compareBackup(
   }
   const parts = backup.parts.map(({ kind, facts }) => ({ part: kind, file: facts.name, size: facts.size }))
   const item = { ...base, parts, bytes: parts.reduce((sum, { size }) => sum + size, 0) }
+  const at = { entry, present: present?.timestamp ?? null, source: backup }
   if (present && present.timestamp > entry.timestamp) {
     return refused(`The slot has a newer backup, of ${momentOf(present)}.`)
   }
   if (present?.timestamp === entry.timestamp) {
-    const difference = differenceTo(present, backup, target)
-    if (difference !== null) return refused(`The slot has a backup of the same moment, but ${difference}.`)
-    const lacksMedia =
-      target.repository.kind === 's3' && parts.some(({ part, file }) => part === 'files' && !target.files.has(file))
-    const reason = lacksMedia
-      ? 'It is there; its media archive is not, since a filestore holds the media themselves.'
-      : 'It is there.'
-    return { item: { ...item, action: 'same', reason, replaces: null }, entry, source: backup }
+    const found = compareFiles(present, backup, target)
+    if (found.state === 'other') return refused(`The slot has another backup of the same moment: ${found.text}.`)
+    if (found.state === 'damaged') {
+      return { item: { ...item, action: 'copy', reason: `It is there, but ${found.text}: it is mended.`, replaces: null }, ...at }
+    }
+    return { item: { ...item, action: 'same', reason: found.text, replaces: null }, ...at }
   }
   const reason = present ? `It replaces the backup of ${momentOf(present)} in its slot.` : 'It is not there.'
-  return { item: { ...item, action: 'copy', reason }, entry, source: backup }
+  return { item: { ...item, action: 'copy', reason }, ...at }
 }
 
-/** How a backup of the same name and moment differs from the source's; null: it is there whole. */
-function differenceTo(present: IndexEntry, backup: SourceBackup, target: Contents): string | null {
+/** How the files of a backup of the same name and moment compare with the source's. */
+function compareFiles(
+  present: IndexEntry,
+  backup: SourceBackup,
+  target: Contents,
+): { state: 'same' | 'damaged' | 'other'; text: string } {
+  let damage: string | null = null
+  let lacksMedia = false
   for (const part of backup.parts) {
     const { file: fileField, hash: hashField } = PART_FIELDS[part.kind]
     const file: unknown = present[fileField]
     const facts = typeof file === 'string' ? target.files.get(file) : undefined
-    // servers don't upload the media archive
-    if (!facts && part.kind === 'files' && target.repository.kind === 's3') continue
-    if (!facts) return isNamed(file) ? `${showName(file)} is missing there` : `without its ${part.kind} part`
-    if (facts.size !== part.facts.size) return `${facts.name} has another size there`
+    if (!facts && part.kind === 'files' && target.repository.kind === 's3') {
+      lacksMedia = true
+      continue
+    }
+    if (!isNamed(file)) return { state: 'other', text: `without its ${part.kind} part` }
+    if (String(file).endsWith('.enc') !== backup.isEncrypted)
+      return { state: 'other', text: 'one is encrypted, the other is not' }
     const hash: unknown = present[hashField]
     // the hash of an encrypted file may be of the file or of what is in it
-    const tells = !facts.name.endsWith('.enc') && typeof hash === 'string' && hash !== '' && part.hash !== null
-    if (tells && hash.toLowerCase() !== part.hash) return `${facts.name} has another hash there`
+    const tells = !backup.isEncrypted && typeof hash === 'string' && hash !== '' && part.hash !== null
+    if (tells && hash.toLowerCase() !== part.hash) return { state: 'other', text: `${showName(file)} has another hash` }
+    if (!facts) damage ??= `${showName(file)} is missing there`
+    else if (facts.size !== part.facts.size) damage ??= `${facts.name} has another size there`
   }
-  return null
+  if (damage !== null) return { state: 'damaged', text: damage }
+  // servers don't upload the media archive
+  const text = lacksMedia
+    ? 'It is there; its media archive is not, since a filestore holds the media themselves.'
+    : 'It is there.'
+  return { state: 'same', text }
 }
 
 /** Rotation slots of the target that the source does not have, with the files that would go. */

@@ -109,10 +109,10 @@ async function makePlan(
     needsConfirmation: to !== 'vault' || deletions.length > 0,
     runnable: found.every(({ outcome }) => outcome !== 'failed') && (toCopy({ items }).length > 0 || deletions.length > 0),
   }
-  const entries = new Map<string, IndexEntry>(compared.map(({ item, entry }) => [item.name, entry]))
+  const backups = new Map(compared.map(({ item, entry, present }) => [item.name, { entry, present }]))
   const settings = hashOf(site)
-  const plan: TransferPlan = { id: randomUUID(), sha256: hashOf({ facts, settings, entries: [...entries] }), ...facts }
-  transferPlans.keep(context, { plan, settings, entries, isUsed: false })
+  const plan: TransferPlan = { id: randomUUID(), sha256: hashOf({ facts, settings, backups: [...backups] }), ...facts }
+  transferPlans.keep(context, { plan, settings, backups, isUsed: false })
   return { planId: plan.id }
 }
 

@@ -163,15 +163,14 @@ class TransferRun {
    * @returns the source's entry; null: somebody else has put it there meanwhile
    * @throws AppError `plan-outdated`
    */
-  async #assertAsPlanned({ name, timestamp, replaces }: TransferItem, { from, to }: Sides): Promise<IndexEntry | null> {
-    const planned = this.#stored.entries.get(name)
+  async #assertAsPlanned({ name }: TransferItem, { from, to }: Sides): Promise<IndexEntry | null> {
+    const planned = this.#stored.backups.get(name)
     const entry = (await from.readIndex()).get(name)
-    if (!planned || !entry || !isSameBackup(entry, planned)) throw outdated(`${name} of ${from.place} was replaced`)
-    const present = (await to.readIndex()).get(name)
-    const now = present ? isoOf(present) : null
-    if (now === timestamp) return null
-    if (now !== replaces) throw outdated(`another backup came into ${name} of ${to.place}`)
-    return entry
+    if (!planned || !entry || !isSameBackup(entry, planned.entry)) throw outdated(`${name} of ${from.place} was replaced`)
+    const present = (await to.readIndex()).get(name)?.timestamp ?? null
+    if (present === planned.present) return entry
+    if (present === entry.timestamp) return null
+    throw outdated(`another backup came into ${name} of ${to.place}`)
   }
 
   /** A flag that could not be set is told, and nothing is lost by it. */

@@ -7,8 +7,8 @@ export interface StoredTransferPlan {
   plan: TransferPlan
   /** SHA-256 of the site's settings. */
   settings: string
-  /** The source's entries of what is copied, by NAME. */
-  entries: ReadonlyMap<string, IndexEntry>
+  /** By NAME: the source's entry, and the Unix seconds of what the target's slot had; null: nothing. */
+  backups: ReadonlyMap<string, { entry: IndexEntry; present: number | null }>
   isUsed: boolean
 }
 

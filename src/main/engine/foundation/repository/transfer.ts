@@ -71,7 +71,7 @@ export async function transferBackup(transfer: BackupTransfer): Promise<Transfer
   const lease = await repeatedly(`Waiting for its turn at ${to.place}`, repeating, () => to.lease(signal))
   try {
     const source = await repeatedly(`Looking at ${name}`, repeating, async () => {
-      assertOlder(name, entry, (await to.readIndex()).get(name))
+      assertNotNewer(name, entry, (await to.readIndex()).get(name))
       return readSourceBackup(name, entry, { isFilestore: from.kind === 's3', factsOf: (file) => from.stat(file) })
     })
     if (source.lacksMedia) onNote(`${from.place} has no media archive of ${name}: a filestore holds the media themselves.`)
@@ -232,12 +232,12 @@ function hasHashes(entry: IndexEntry, hashes: Partial<Record<PartKind, string>>)
   return PART_KINDS.every((kind) => (entry[PART_FIELDS[kind].hash] ?? null) === (hashes[kind] ?? null))
 }
 
-/** @throws AppError `slot-newer` */
-function assertOlder(name: string, entry: IndexEntry, present: IndexEntry | undefined): void {
-  if (!present || present.timestamp < entry.timestamp) return
+/** One of the same moment may be mended. @throws AppError `slot-newer` */
+function assertNotNewer(name: string, entry: IndexEntry, present: IndexEntry | undefined): void {
+  if (!present || present.timestamp <= entry.timestamp) return
   throw new AppError(
     'slot-newer',
-    `${name} holds a backup of ${formatMomentLong(new Date(present.timestamp * 1000))} there, which is not older than the one of ${formatMomentLong(new Date(entry.timestamp * 1000))}. It was left as it is.`,
+    `${name} holds a backup of ${formatMomentLong(new Date(present.timestamp * 1000))} there, which is newer than the one of ${formatMomentLong(new Date(entry.timestamp * 1000))}. It was left as it is.`,
     {
       hint: 'A slot is only replaced by a newer backup.',
       details: { name, present: present.timestamp, offered: entry.timestamp },
