@@ -17,6 +17,8 @@ export interface Home {
   readonly vaults: string
   readonly demo: string
   readonly scratch: string
+  /** What is under way to filestores. */
+  readonly transfers: string
 }
 
 /** Where the home folder is on this system: `BACKUP_DESK_HOME`, else the platform's place for application data. */
@@ -43,9 +45,20 @@ export async function openHome(root: string): Promise<Home> {
     vaults: join(root, 'backups'),
     demo: join(root, 'demo'),
     scratch: join(root, 'scratch'),
+    transfers: join(root, 'transfers'),
   }
   await mkdir(root, { recursive: true, mode: 0o700 })
-  for (const folder of [home.sites, home.proof, home.jobs, home.nights, home.locks, home.logs, home.vaults, home.scratch]) {
+  for (const folder of [
+    home.sites,
+    home.proof,
+    home.jobs,
+    home.nights,
+    home.locks,
+    home.logs,
+    home.vaults,
+    home.scratch,
+    home.transfers,
+  ]) {
     await mkdir(folder, { recursive: true, mode: 0o700 })
   }
   return home

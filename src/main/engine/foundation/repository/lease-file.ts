@@ -26,7 +26,7 @@ const ownerSchema = z.object({
   since: z.iso.datetime(),
 })
 
-type LeaseOwner = z.infer<typeof ownerSchema>
+export type LeaseOwner = z.infer<typeof ownerSchema>
 
 /** The lease of a folder that several computers write to. */
 export interface FileLease extends Lease {
@@ -35,7 +35,7 @@ export interface FileLease extends Lease {
 }
 
 /** Tokens of the leases that this process holds. */
-const held = new Set<string>()
+export const held = new Set<string>()
 
 /**
  * Takes the lease of a folder: a file that only one can create. Its time of change beats every 10 s; one that did not beat
@@ -95,7 +95,7 @@ async function look(files: RepositoryFiles): Promise<Present | null> {
 }
 
 /** null: it is just being written, or by something else than us. */
-function ownerOf(text: string): LeaseOwner | null {
+export function ownerOf(text: string): LeaseOwner | null {
   try {
     return ownerSchema.parse(JSON.parse(text))
   } catch {
@@ -158,7 +158,7 @@ function hold(files: RepositoryFiles, token: string): FileLease {
   }
 }
 
-function newOwner(): LeaseOwner {
+export function newOwner(): LeaseOwner {
   const since = new Date().toISOString()
   return {
     token: randomBytes(16).toString('hex'),
@@ -170,7 +170,7 @@ function newOwner(): LeaseOwner {
 }
 
 /** Whether the process that took it is known to be gone, or is this one, which has given it up. */
-function isGone(owner: LeaseOwner | null): boolean {
+export function isGone(owner: LeaseOwner | null): boolean {
   if (!owner || owner.machine === null || owner.start === null || owner.machine !== machineId()) return false
   return owner.pid === process.pid && isAlive(owner) ? !held.has(owner.token) : !isAlive(owner)
 }
@@ -186,7 +186,7 @@ function machineId(): string | null {
   }
 }
 
-function busy(place: string, owner: LeaseOwner | null): AppError {
+export function busy(place: string, owner: LeaseOwner | null): AppError {
   const who = owner ? `Backup Desk on ${owner.host}, since ${formatMomentLong(new Date(owner.since))}` : 'another program'
   return new AppError('repository-busy', `${place} is in use by ${who}. Nothing was changed.`, {
     hint: 'Try again when it is done. A program that died is noticed within a minute.',

@@ -55,12 +55,7 @@ export function openVault({ sites, locks, home }: RepositoryContext, site: Site)
  */
 export async function openRepository(context: RepositoryContext, site: Site, name: RepositoryName): Promise<Repository> {
   if (name === 'vault') return openVault(context, site)
-  if (name === 'filestore') {
-    throw new AppError('no-filestore', `The site ${site.name} has no filestore, so there is nothing to read or write there.`, {
-      hint: 'Add the filestore in the site’s settings.',
-      details: { site: site.name },
-    })
-  }
+  if (name === 'filestore') return openFilestore(context, site)
   const folder = localServerFolder(site)
   if (folder === null) {
     throw new AppError('no-server', `The site ${site.name} has no server, so there is nothing to read or write there.`, {
@@ -69,6 +64,31 @@ export async function openRepository(context: RepositoryContext, site: Site, nam
     })
   }
   return openServerFolder(context, folder)
+}
+
+/**
+ * Opens the backups in a site's filestore; nothing is sent yet.
+ * @throws AppError `no-filestore`, `filestore-secret-missing`, `secrets-locked`, `ca-unreadable`
+ */
+export async function openFilestore({ sites, locks, home }: RepositoryContext, site: Site): Promise<Repository> {
+  const settings = site.filestore
+  const about = { details: { site: site.name } }
+  if (!settings) {
+    throw new AppError('no-filestore', `The site ${site.name} has no filestore, so there is nothing to read or write there.`, {
+      hint: 'Add the filestore in the site’s settings.',
+      ...about,
+    })
+  }
+  const secret = await sites.filestoreSecret(site)
+  if (secret === null) {
+    throw new AppError('filestore-secret-missing', `The secret key of ${site.name}’s filestore is not stored here.`, {
+      hint: 'Enter it in the site’s settings.',
+      ...about,
+    })
+  }
+  // the client is large, and most starts of the program need none
+  const { openS3Repository } = await import('./s3/repository.ts')
+  return openS3Repository({ settings, secret, locks, transfers: home.transfers })
 }
 
 /** Opens the backup folder of a server on this computer; it must be there. @throws AppError `repository-unreachable` */

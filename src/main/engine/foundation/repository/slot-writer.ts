@@ -92,7 +92,7 @@ export async function placeSlot(
   try {
     await rollForward(files, intent, onStep)
   } catch (error) {
-    throw pending(error, files.place, intent)
+    throw slotPending(error, files.place, intent)
   }
   const entry = (await readIndexFile(files)).document.entries.get(slot.name)
   if (entry?.timestamp === slot.timestamp) return entry
@@ -142,7 +142,8 @@ export function partDiffers(name: string, details: Record<string, unknown>): App
   })
 }
 
-function entryOf(slot: FinishedSlot): IndexEntry {
+/** The index entry of a backup. */
+export function entryOf(slot: Omit<FinishedSlot, 'id' | 'onStep'>): IndexEntry {
   const entry: IndexEntry = {
     ...slot.unknownKeys,
     timestamp: slot.timestamp,
@@ -163,14 +164,14 @@ async function assertWhole(files: RepositoryFiles, part: string, wanted: { final
 }
 
 /** After the record was synced there is no way back, only forward: the next start does it. */
-function pending(error: unknown, place: string, intent: SlotIntent): unknown {
+export function slotPending(error: unknown, place: string, { name }: { name: string }): AppError {
   const reason = error instanceof Error ? error.message : String(error)
   return new AppError(
     'slot-index-pending',
-    `The parts of ${intent.name} are whole and stay in ${place}, but the slot could not be finished: ${reason}`,
+    `The parts of ${name} are whole and stay in ${place}, but the slot could not be finished: ${reason}`,
     {
       hint: 'It is finished when the app starts next or makes the next backup. Nothing needs to be made again.',
-      details: { name: intent.name, place, cause: error instanceof AppError ? error.code : null },
+      details: { name, place, cause: error instanceof AppError ? error.code : null },
       cause: error,
     },
   )

@@ -118,6 +118,15 @@ function connect(settings: FilestoreSettings, secret: string, ca: string | null)
     // below the one that reads the answer, which throws when it is an error
     { step: 'deserialize', priority: 'low', name: 'readServerClock' },
   )
+  client.middlewareStack.add(
+    (next) => async (args) => {
+      const { headers } = args.request as { headers: Record<string, string> }
+      // the MD5 is signed and guards the body already: another hash of all bytes would only take time
+      if (headers['content-md5'] !== undefined) headers['x-amz-content-sha256'] = 'UNSIGNED-PAYLOAD'
+      return next(args)
+    },
+    { step: 'build', priority: 'low', name: 'guardBodyByMd5' },
+  )
   const base = prefix === '' ? 'backup/' : `${prefix}/backup/`
   const where: S3Place = {
     place: `s3://${bucket}${prefix === '' ? '' : `/${prefix}`}`,
@@ -142,14 +151,14 @@ function connect(settings: FilestoreSettings, secret: string, ca: string | null)
         try {
           return await request({ client, options: { abortSignal: controller.signal } })
         } catch (error) {
+          // ends what the request has left open
+          controller.abort()
           signal?.throwIfAborted()
           const failure = failureOf(error)
           if (error instanceof AppError || isExpected?.(failure)) throw error
           if (tried >= tries || !isPassing(failure)) throw filestoreError(error, where, action)
         } finally {
           signal?.removeEventListener('abort', onAbort)
-          // ends what the request has left open
-          controller.abort()
         }
         await pause(FIRST_PAUSE_MS * 3 ** (tried - 1), signal)
       }
