@@ -15,9 +15,12 @@ export interface BackupCopy {
   reason: string
 }
 
-/** Why a repository without the backup needs a word: it only has an older one, or nobody knows what it has. */
+/**
+ * Why a repository without the backup needs a word: it only has an older one, its slot has a `later` one already (which
+ * is no trouble), or nobody knows what it has.
+ */
 export interface Absence {
-  state: 'stale' | 'unknown'
+  state: 'stale' | 'later' | 'unknown'
   reason: string
 }
 
@@ -161,8 +164,10 @@ export function absenceOf(
   if (slot === null) return null
   const inSlot = around.entries.find((entry) => entry.repository === repository && entry.name === name)
   if (inSlot) {
-    if (inSlot.timestamp > timestamp) return null
-    return { state: 'stale', reason: `The ${repository} only has an older ${name}, of ${formatMoment(inSlot.timestamp)} UTC.` }
+    const moment = `${formatMoment(inSlot.timestamp)} UTC`
+    if (inSlot.timestamp > timestamp)
+      return { state: 'later', reason: `In the ${repository}, ${name} is a later one, of ${moment}.` }
+    return { state: 'stale', reason: `The ${repository} only has an older ${name}, of ${moment}.` }
   }
   const left = around.unknown.filter(
     (file) => file.repository === repository && file.kind === 'stale' && isFileOf(file.file, name),

@@ -17,22 +17,24 @@ export function wholeCopies(row: Pick<BackupRow, 'copies'>): RepositoryName[] {
   return REPOSITORIES.filter((repository) => row.copies[repository]?.state === 'present')
 }
 
-/** Only the rotation is copied; the vault lacks it, or has a copy with which something is the matter. Null: there is nothing to fetch. */
-export function fetchSource(row: Pick<BackupRow, 'copies' | 'slot'>): RepositoryName | null {
-  if (row.slot === null || row.copies.vault?.state === 'present') return null
-  return wholeCopies(row)[0] ?? null
+/** Only the rotation is copied, and never over another backup of that moment or a later one. */
+function canTake(row: Pick<BackupRow, 'copies' | 'absent' | 'slot'>, repository: RepositoryName): boolean {
+  return row.slot !== null && !row.copies[repository] && row.absent[repository]?.state !== 'later'
+}
+
+/** From where the vault can get what it lacks; null: there is nothing to fetch. */
+export function fetchSource(row: Pick<BackupRow, 'copies' | 'absent' | 'slot'>): RepositoryName | null {
+  return canTake(row, 'vault') ? (wholeCopies(row)[0] ?? null) : null
 }
 
 /** The repositories beside the vault that a whole copy could go to, and where it would come from. */
 export function copyTargets(
-  row: Pick<BackupRow, 'copies' | 'slot'>,
+  row: Pick<BackupRow, 'copies' | 'absent' | 'slot'>,
   repositories: readonly RepositoryName[],
 ): { from: RepositoryName; to: RepositoryName }[] {
   const from = wholeCopies(row)[0]
-  if (row.slot === null || from === undefined) return []
-  return repositories
-    .filter((to) => to !== 'vault' && to !== from && row.copies[to]?.state !== 'present')
-    .map((to) => ({ from, to }))
+  if (from === undefined) return []
+  return repositories.filter((to) => to !== 'vault' && canTake(row, to)).map((to) => ({ from, to }))
 }
 
 /** Whether a plan needs nobody to look at it: it replaces and deletes nothing on a server, and every check passed. */
@@ -44,7 +46,7 @@ export function runsByItself(plan: Pick<TransferPlan, 'needsConfirmation' | 'run
 export function transferInto(row: Pick<BackupRow, 'name' | 'timestamp'>, jobs: readonly Job[]): CopyUnderWay | null {
   for (const job of jobs) {
     if (job.kind !== 'transfer' || !isJobActive(job)) continue
-    const item = job.items.find(({ facts }) => facts.name === row.name && facts.timestamp === row.timestamp)
+    const item = job.items.find(({ name, facts }) => name === row.name && facts.timestamp === row.timestamp)
     const to = REPOSITORIES.find((repository) => repository === item?.facts.to)
     if (!item || to === undefined || (item.state !== 'running' && item.state !== 'waiting')) continue
     const text =

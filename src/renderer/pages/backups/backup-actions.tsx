@@ -8,6 +8,7 @@ import { fetchBackup } from '../../lib/fetch-backup.ts'
 import type { BackupRow } from '../../lib/join-backups.ts'
 import { showError } from '../../lib/show-error.ts'
 import { copyTargets, fetchSource } from '../../lib/transfers.ts'
+import { transferCommand } from '../../lib/use-transfer.ts'
 import { callUnlocking } from '../../queries.ts'
 import { navigate } from '../../stores/ui.ts'
 
@@ -82,7 +83,7 @@ export function backupActions(
             title: `Fetch ${name} into the vault`,
             icon: <IconCloudDownload {...icon16} />,
             keys: 'F',
-            zbd: `zbd copy ${site} ${name} vault`,
+            zbd: transferCommand({ site, backup: row }, { from: source, to: 'vault', deleteOthers: false }, false),
             run: () => void fetchBackup(site, row, source, (jobId) => startedHere.set(jobId, row.key)),
           }),
         ]),
@@ -120,7 +121,7 @@ export function backupActions(
         title: targets.length === 1 ? `Copy ${name} to the ${to}…` : `Copy ${name} to…`,
         icon: <IconCopy {...icon16} />,
         keys: 'C',
-        zbd: `zbd copy ${site} ${name} ${to}`,
+        zbd: transferCommand({ site, backup: row }, { from, to, deleteOthers: false }, true),
         run: () => navigate({ page: 'transfer', site, from, to, backup: { name, timestamp } }),
       }),
     ),

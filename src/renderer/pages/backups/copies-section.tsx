@@ -50,7 +50,12 @@ function CopyWord({ row, repository }: { row: BackupRow; repository: RepositoryP
       </span>
     )
   const marked = copy ?? row.absent[repository]
-  if (!marked || marked.state === 'present') return <span data-tone="quiet">–</span>
+  if (!marked || marked.state === 'present' || marked.state === 'later')
+    return (
+      <span data-tone="quiet" title={marked?.reason}>
+        –
+      </span>
+    )
   const { Icon, word, tone } = COPY_MARK[marked.state]
   return (
     <span data-tone={tone} title={marked.reason}>

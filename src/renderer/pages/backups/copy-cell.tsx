@@ -15,7 +15,7 @@ import type { Absence, BackupCopy, CopyState } from '../../lib/copies.ts'
 import type { CopyUnderWay } from '../../lib/transfers.ts'
 import classes from './backups.module.css'
 
-type Marked = Exclude<CopyState, 'present'> | Absence['state']
+type Marked = Exclude<CopyState, 'present'> | Exclude<Absence['state'], 'later'>
 
 /** What needs a person has a glyph and a word; the tooltip is the whole sentence. */
 export const COPY_MARK: Record<Marked, { Icon: typeof IconCheck; word: string; tone: 'bad' | 'warn' | 'quiet' }> = {
@@ -45,9 +45,9 @@ export function CopyCell(props: {
       </span>
     )
   const { state, reason } = copy ?? absence ?? { state: null, reason: '' }
-  if (state === null)
+  if (state === null || state === 'later')
     return (
-      <span title={`Not in the ${place}`} role="img" aria-label={`Not in the ${place}`}>
+      <span title={reason === '' ? `Not in the ${place}` : reason} role="img" aria-label={`Not in the ${place}`}>
         –
       </span>
     )

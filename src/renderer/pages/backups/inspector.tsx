@@ -12,9 +12,7 @@ import { partWord, REPOSITORIES } from '../../lib/copies.ts'
 import type { BackupRow } from '../../lib/join-backups.ts'
 import { levelSummaries } from '../../lib/levels.ts'
 import type { RepositoryPlace } from '../../lib/site-places.ts'
-import { wholeCopies } from '../../lib/transfers.ts'
 import { useNow } from '../../stores/clock.ts'
-import { navigate } from '../../stores/ui.ts'
 import type { BackupAction } from './backup-actions.tsx'
 import { CopiesSection } from './copies-section.tsx'
 import classes from './inspector.module.css'
@@ -46,7 +44,7 @@ export function Inspector(props: {
       }
       close={{ label: 'Close the inspector', onClose }}
     >
-      <Problem site={site} row={row} verify={verify} />
+      <Problem row={row} verify={verify} />
       <Parts row={row} />
       <CopiesSection site={site} row={row} places={props.places} isVerifying={verify?.isRunning ?? false} />
       {present.map((repository) => (
@@ -64,16 +62,14 @@ export function Inspector(props: {
   )
 }
 
-function Problem({ site, row, verify }: { site: string; row: BackupRow; verify: BackupAction | undefined }) {
+function Problem({ row, verify }: { row: BackupRow; verify: BackupAction | undefined }) {
   const marked = REPOSITORIES.flatMap((repository) => {
     const state = row.copies[repository] ?? row.absent[repository]
-    return state && state.reason !== '' && state.state !== 'unknown' ? [{ repository, ...state }] : []
+    return state && state.reason !== '' && state.state !== 'unknown' && state.state !== 'later' ? [{ repository, ...state }] : []
   })
   if (marked.length === 0) return null
   const reasons = marked.map(({ reason }) => reason)
   const isBad = marked.some(({ state }) => state !== 'stale' && state !== 'newer')
-  const damaged = marked.find(({ state }) => state !== 'stale' && state !== 'newer')?.repository
-  const whole = row.slot === null ? undefined : wholeCopies(row).find((repository) => repository !== damaged)
   return (
     <div className={classes.problem} data-tone={isBad ? 'bad' : 'warn'} role="note">
       {isBad ? <IconAlertCircle {...icon16} /> : <IconAlertTriangle {...icon16} />}
@@ -81,30 +77,10 @@ function Problem({ site, row, verify }: { site: string; row: BackupRow; verify: 
         {reasons.map((reason) => (
           <p key={reason}>{reason}</p>
         ))}
-        {isBad && (
-          <div className={classes.problemButtons}>
-            {damaged !== undefined && whole !== undefined && (
-              <Button
-                data-size="small"
-                onClick={() =>
-                  navigate({
-                    page: 'transfer',
-                    site,
-                    from: whole,
-                    to: damaged,
-                    backup: { name: row.name, timestamp: row.timestamp },
-                  })
-                }
-              >
-                Copy again from the {whole}…
-              </Button>
-            )}
-            {verify && (
-              <Button data-size="small" variant="subtle" disabled={verify.isRunning} onClick={verify.run}>
-                {verify.label}
-              </Button>
-            )}
-          </div>
+        {isBad && verify && (
+          <Button data-size="small" disabled={verify.isRunning} onClick={verify.run}>
+            {verify.label}
+          </Button>
         )}
       </div>
     </div>

@@ -35,7 +35,8 @@ const OUTCOME: Record<Transferred['outcome'], 'passed' | 'failed' | 'untried' | 
 }
 
 function TransferOutcome({ job }: { job: Job }) {
-  const result = transferResultSchema.safeParse(job.result)
+  // what a transfer could do before it failed stands in its error
+  const result = transferResultSchema.safeParse(job.result ?? job.error?.details.result)
   if (!result.success) return null
   return (
     <div className={classes.part}>

@@ -21,6 +21,12 @@ const ENGINES: { value: DumpEngine; label: string; text: string }[] = [
   },
 ]
 
+const ON_SERVER: (typeof ENGINES)[number] = {
+  value: 'server',
+  label: 'pg_dump on the server',
+  text: 'Runs there and is streamed here over SSH, encrypted on the way; it fits the server by nature.',
+}
+
 const LEVELS = ['1', '2', '3', '4', '5', '6', '7', '8', '9'].map((value) => ({
   value,
   label: { '1': '1, quickest', '7': '7, as the server does', '9': '9, smallest' }[value] ?? value,
@@ -39,7 +45,7 @@ export function DumpFields({ draft, change }: FieldsProps) {
         aria-label="Dump engine"
         onChange={(value) => change({ dumpEngine: value as DumpEngine })}
       >
-        {ENGINES.map((engine) => (
+        {[...ENGINES, ...(draft.server === 'ssh' ? [ON_SERVER] : [])].map((engine) => (
           <Radio
             key={engine.value}
             value={engine.value}

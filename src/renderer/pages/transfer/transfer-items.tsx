@@ -49,9 +49,6 @@ export function TransferItems({ items }: { items: readonly TransferItem[] }) {
               </td>
               <td className={classes.why} data-selectable>
                 {item.reason}
-                {item.replaces !== null && (item.action === 'copy' || item.action === 'resume') && (
-                  <span> Replaces the one of {formatMoment(item.replaces)} UTC.</span>
-                )}
               </td>
               <td
                 className={classes.number}

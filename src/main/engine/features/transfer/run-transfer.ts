@@ -87,7 +87,9 @@ class TransferRun {
       isInFilestore: await readIsInFilestore(this.#context, this.#site, plan, note),
     }
     const items = toCopy(plan)
-    for (const { name, bytes, storedBytes } of items) job.item(name, { name, total: bytes, done: storedBytes, state: 'waiting' })
+    for (const { name, timestamp, bytes, storedBytes } of items) {
+      job.item(name, { name, total: bytes, done: storedBytes, state: 'waiting', facts: { timestamp, to: plan.to } })
+    }
     for (const { name } of plan.deletions) job.item(name, { name, detail: 'to be deleted', state: 'waiting' })
     job.phase(`Copying to ${PLACE_WORDS[plan.to]}`, plan.bytes, 'bytes')
     for (const item of plan.items.filter(({ action }) => action === 'same')) this.#end(item, 'same', item.reason, 0)
