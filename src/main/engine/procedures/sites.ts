@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { testConnections } from '#engine/features/connection-test/index.ts'
+import { withDiscovered } from '#engine/features/discovery/index.ts'
 import { forgetNights, requireConfirmed } from '#engine/features/schedule/index.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
 import type { Handlers } from '#engine/router.ts'
@@ -10,11 +11,13 @@ export function sitesProcedures(context: EngineContext): Handlers<typeof area> {
   return {
     'sites.list': () => sites.list(),
     'sites.show': ({ site }) => sites.view(site),
-    'sites.add': async ({ site }) => {
+    'sites.add': async ({ site: given }) => {
+      const site = withDiscovered(context, given)
       await requireConfirmed(context, null, site)
       return sites.add(site)
     },
-    'sites.update': async ({ site }) => {
+    'sites.update': async ({ site: given }) => {
+      const site = withDiscovered(context, given)
       await requireConfirmed(context, await sites.get(site.name), site)
       return sites.update(site)
     },

@@ -1,0 +1,2 @@
+export { takePassword } from './take-password.ts'
+export { backupSettings, updateBackupSettings } from './update.ts'
