@@ -1,0 +1,229 @@
+import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { sharedLimit } from '#engine/features/transfer/shared-limit.ts'
+import { openRepository } from '#engine/foundation/repository/open.ts'
+import type { IndexEntry } from '#engine/foundation/repository/types.ts'
+import { transferProcedures } from '#engine/procedures/transfer.ts'
+import { AppError } from '#shared/errors.ts'
+import type { RepositoryName } from '#shared/model/backup.ts'
+import type { Confirmation } from '#shared/model/plan.ts'
+import type { Site } from '#shared/model/site.ts'
+import type { TransferPlan, TransferResult } from '#shared/model/transfer.ts'
+import { openTestContext, type TestContext } from '#test/support/engine-context.ts'
+import { fixture, hasFixtures } from '#test/support/fixtures.ts'
+import { temporaryFolder } from '#test/support/home.ts'
+import { codeOf } from '#test/support/repository-contract.ts'
+import { contentsOf, makeBackup } from '#test/support/transfers.ts'
+
+if (!hasFixtures) console.error('SKIPPED in transfer.test.ts: the fixtures of a real server are missing')
+
+const PASSWORD = 'zażółć-backup-🔐 pw'
+const SLOTS = fixture('backups', '3-slots-mixed')
+const UNSET = new AbortController().signal
+
+interface Setup extends TestContext {
+  site: Site
+  server: string
+  vault: string
+  asked: Confirmation[]
+  answer: boolean
+  plan(request: { from: RepositoryName; to: RepositoryName; names?: string[]; deleteOthers?: boolean }): Promise<TransferPlan>
+  run(planId: string): Promise<TransferResult | null>
+}
+
+async function setUp(options: { server?: string | null; secrets?: Record<string, string> } = {}): Promise<Setup> {
+  const folder = await temporaryFolder()
+  const server = join(folder, 'files', 'backup')
+  const vault = join(folder, 'vault')
+  await mkdir(server, { recursive: true })
+  const { server: source = SLOTS } = options
+  if (source !== null) {
+    await cp(source, server, { recursive: true })
+    // each encrypted file takes a key derivation
+    const index = JSON.parse(await readFile(join(server, 'backup.json'), 'utf8')) as Record<string, IndexEntry>
+    for (const slot of ['2', '3', 'w0', 'w1', 'w4']) delete index[`testsite-${slot}`]
+    await writeFile(join(server, 'backup.json'), JSON.stringify(index))
+  }
+  const test = await openTestContext(join(folder, 'home'), { secrets: options.secrets ?? {} })
+  onTestFinished(test.close)
+  await test.context.sites.add({
+    name: 'testsite',
+    database: { database: 'd', schema: 's', user: 'u' },
+    server: { kind: 'folder', siteDir: folder, filesDir: join(folder, 'files'), securityDir: folder },
+    vault: { path: vault },
+  })
+  const asked: Confirmation[] = []
+  const setup = { answer: true }
+  const context = {
+    ...test.context,
+    confirm: async (confirmation: Confirmation) => {
+      asked.push(confirmation)
+      return setup.answer
+    },
+  }
+  const procedures = transferProcedures(context)
+  const resultOf = async (jobId: string) => {
+    for (;;) {
+      const event = test.events.findLast((told) => told.type === 'job' && told.job.id === jobId)
+      const job = event?.type === 'job' ? event.job : null
+      if (job?.state === 'done') return job.result
+      if (job?.error) throw AppError.fromData(job.error)
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+  }
+  return Object.assign(setup, test, {
+    site: await test.context.sites.get('testsite'),
+    server,
+    vault,
+    asked,
+    async plan(request: object) {
+      const { jobId } = await procedures['transfer.plan']({
+        site: 'testsite',
+        deleteOthers: false,
+        ...request,
+      } as Parameters<(typeof procedures)['transfer.plan']>[0])
+      const { planId } = (await resultOf(jobId)) as { planId: string }
+      return procedures['transfer.getPlan']({ planId })
+    },
+    async run(planId: string) {
+      const { jobId } = await procedures['transfer.run']({ planId })
+      return jobId === null ? null : ((await resultOf(jobId)) as TransferResult)
+    },
+  }) as Setup
+}
+
+const indexOf = async (folder: string) =>
+  JSON.parse(await readFile(join(folder, 'backup.json'), 'utf8')) as Record<string, IndexEntry>
+
+describe.skipIf(!hasFixtures)('bringing repositories of a site in step', () => {
+  it('fetches a server’s backups into the vault, newest first, without being asked', async () => {
+    const { plan, run, asked, vault, context, site } = await setUp({ secrets: { 'site/testsite/encryption-password': PASSWORD } })
+    const planned = await plan({ from: 'server', to: 'vault' })
+    const times = planned.items.map(({ timestamp }) => timestamp)
+    expect(times).toEqual([...times].sort().reverse())
+    expect(planned).toMatchObject({ needsConfirmation: false, runnable: true, deletions: [] })
+    expect(planned.items.every(({ action }) => action === 'copy')).toBe(true)
+    const result = await run(planned.id)
+    expect(asked).toEqual([])
+    expect(result?.backups.map(({ outcome }) => outcome)).toEqual(planned.items.map(() => 'copied'))
+    // of slot 1 the password is another one
+    const unchecked = result?.backups.filter(({ text }) => text.includes('no password')).map(({ name }) => name)
+    expect(unchecked).toEqual(['testsite-1'])
+    const fetched = await contentsOf(await openRepository(context, site, 'vault'))
+    const there = await contentsOf(await openRepository(context, site, 'server'))
+    for (const [file, hash] of Object.entries(fetched)) expect(there[file]).toBe(hash)
+    const copied = Object.values(await indexOf(vault))
+    expect(copied).toHaveLength(planned.items.length)
+    // the hash is that of the stored file now, which the server's index has not for encrypted ones
+    for (const entry of copied) expect(entry.database_hash).toBe(fetched[String(entry.database)])
+    const again = await plan({ from: 'server', to: 'vault' })
+    expect(again.items.every(({ action }) => action === 'same')).toBe(true)
+    expect(again.runnable).toBe(false)
+  })
+
+  it('finds a damaged encrypted backup by its content, and copies the others all the same', async () => {
+    const { plan, run, server, vault } = await setUp({ secrets: { 'site/testsite/encryption-password': PASSWORD } })
+    const file = join(server, 'testsite-w2.sql.gz.enc')
+    const bytes = await readFile(file)
+    bytes[5000] = (bytes[5000] ?? 0) ^ 1
+    await writeFile(file, bytes)
+    const planned = await plan({ from: 'server', to: 'vault' })
+    const failure = await run(planned.id).catch((error) => error)
+    expect(failure).toMatchObject({ code: 'transfer-incomplete' })
+    expect(failure.message).toContain('testsite-w2')
+    const { backups } = failure.details.result as TransferResult
+    expect(backups.filter(({ outcome }) => outcome === 'failed').map(({ name }) => name)).toEqual(['testsite-w2'])
+    expect(Object.keys(await indexOf(vault))).not.toContain('testsite-w2')
+    expect((await readdir(vault)).filter((name) => name.includes('testsite-w2'))).toEqual([])
+  })
+
+  it('asks before a server is written, with what is replaced', async () => {
+    const setup = await setUp({ server: null })
+    const { plan, run, vault, server, asked } = setup
+    await makeBackup(server, { database: 1000 }, { name: 'testsite-3', timestamp: 1_795_000_000 })
+    await makeBackup(vault, { database: 2000, config: 100 }, { name: 'testsite-3', timestamp: 1_795_300_000 })
+    await makeBackup(vault, { database: 3000 }, { name: 'testsite-pinned-20261123000000', timestamp: 1_795_300_000 })
+    const planned = await plan({ from: 'vault', to: 'server' })
+    expect(planned.items.map(({ name, action }) => [name, action])).toEqual([['testsite-3', 'copy']])
+    expect(planned.needsConfirmation).toBe(true)
+    setup.answer = false
+    expect(await run(planned.id)).toBeNull()
+    expect((await indexOf(server))['testsite-3']?.timestamp).toBe(1_795_000_000)
+    setup.answer = true
+    await run(planned.id)
+    expect(asked[1]?.facts.find(({ label }) => label === 'Replaced')?.text).toContain('testsite-3')
+    expect((await indexOf(server))['testsite-3']?.timestamp).toBe(1_795_300_000)
+    expect(await codeOf(run(planned.id))).toBe('plan-used')
+  })
+
+  it('refuses what is newer, incomplete or no rotation slot there, with the reason', async () => {
+    const { plan, vault, server } = await setUp({ server: null })
+    await makeBackup(server, { database: 1000 }, { name: 'testsite-3', timestamp: 1_795_300_000 })
+    await makeBackup(vault, { database: 1000 }, { name: 'testsite-3', timestamp: 1_795_000_000 })
+    await makeBackup(vault, { database: 1000 }, { name: 'testsite-4', timestamp: 1_795_100_000 })
+    await rm(join(vault, 'testsite-4.sql.gz'))
+    await makeBackup(vault, { database: 1000 }, { name: 'testsite-pinned-20261123000000', timestamp: 1_795_200_000 })
+    const names = ['testsite-3', 'testsite-4', 'testsite-pinned-20261123000000']
+    const planned = await plan({ from: 'vault', to: 'server', names })
+    expect(planned.items.map(({ action }) => action)).toEqual(['refused', 'refused', 'refused'])
+    expect(planned.items.map(({ reason }) => reason).join(' ')).toMatch(/no rotation slot.*missing.*newer/s)
+    expect(planned.runnable).toBe(false)
+    expect(await codeOf(plan({ from: 'vault', to: 'server', names: ['testsite-9'] }))).toBe('unknown-backup')
+  })
+
+  it('deletes what the source does not have only when asked to, only what the plan lists, and only when all was copied', async () => {
+    const { plan, run, vault, server, asked } = await setUp({ server: null })
+    for (const [slot, timestamp] of [
+      ['1', 1_795_000_000],
+      ['2', 1_795_100_000],
+      ['3', 1_795_200_000],
+    ] as const) {
+      await makeBackup(vault, { database: 1000 }, { name: `testsite-${slot}`, timestamp })
+    }
+    await makeBackup(vault, { database: 1000 }, { name: 'testsite-pinned-20261123000000', timestamp: 1_795_200_000 })
+    await makeBackup(server, { database: 1000 }, { name: 'testsite-4', timestamp: 1_795_300_000 })
+    expect((await plan({ from: 'server', to: 'vault' })).deletions).toEqual([])
+    const planned = await plan({ from: 'server', to: 'vault', deleteOthers: true })
+    expect(planned.deletions.map(({ name }) => name)).toEqual(['testsite-3', 'testsite-2', 'testsite-1'])
+    expect(planned.needsConfirmation).toBe(true)
+    // a newer backup came into the slot meanwhile
+    await makeBackup(vault, { database: 1000 }, { name: 'testsite-2', timestamp: 1_795_400_000 })
+    const failure = await run(planned.id).catch((error) => error)
+    expect(failure.message).toContain('testsite-2')
+    expect(asked[0]?.facts.find(({ label }) => label === 'Deleted')?.text).toContain('testsite-3')
+    expect(Object.keys(await indexOf(vault)).sort()).toEqual(['testsite-2', 'testsite-4', 'testsite-pinned-20261123000000'])
+    expect((await readdir(vault)).filter((file) => file.includes('testsite-1'))).toEqual([])
+    await rm(join(server, 'backup.json'))
+    const emptied = await plan({ from: 'server', to: 'vault', deleteOthers: true })
+    expect(emptied.runnable).toBe(false)
+    expect(emptied.checks.find(({ name }) => name === 'Deletion')?.outcome).toBe('failed')
+  })
+
+  it('does not run a plan of a source that has changed', async () => {
+    const { plan, run, vault, server } = await setUp({ server: null })
+    await makeBackup(server, { database: 1000 }, { name: 'testsite-3' })
+    const planned = await plan({ from: 'server', to: 'vault' })
+    await makeBackup(server, { database: 1000 }, { name: 'testsite-3', timestamp: 1_795_300_000 })
+    const failure = await run(planned.id).catch((error) => error)
+    expect(failure).toMatchObject({ code: 'plan-outdated' })
+    expect(await readdir(vault).catch(() => [])).toEqual([])
+  })
+
+  it('keeps its transfers below the limit of the preferences, also when it is changed', async () => {
+    const { context } = await setUp({ server: null })
+    await context.preferences.update({ transferLimit: 1000 })
+    const limit = sharedLimit(context)
+    expect(sharedLimit(context)).toBe(limit)
+    const started = performance.now()
+    for (let taken = 0; taken < 1_024_000; taken += 51_200) await limit.take(51_200, UNSET)
+    const seconds = (performance.now() - started) / 1000
+    expect(seconds).toBeGreaterThan(0.8)
+    expect(seconds).toBeLessThan(1.5)
+    await context.preferences.update({ transferLimit: null })
+    await limit.take(2_048_000, UNSET)
+    const loose = performance.now()
+    await limit.take(1, UNSET)
+    expect(performance.now() - loose).toBeLessThan(1600)
+  })
+})
