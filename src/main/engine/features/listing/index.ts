@@ -1,5 +1,5 @@
 export { findBackups, isOfSite, type SiteBackup, unknownBackup, type WantedBackup } from './find.ts'
-export { listBackups, listFolder } from './list.ts'
+export { listBackups, listFolder, recentIndex } from './list.ts'
 export { whatFailed, withDrill } from './merge-proofs.ts'
 export { overview } from './overview.ts'
 export { type DrillRecord, forgetKeptFolder, type ProofRecord, readProofs, recordProof } from './proof-store.ts'

@@ -58,12 +58,14 @@ export async function describeScans(
     const found = scans.get(name)
     return found?.isListed ? found.document.entries : null
   }
-  const server = indexIn('server') ?? indexes.server
+  const ofServer = indexIn('server') ?? indexes.server
+  // servers upload their index to the filestore
+  const server = ofServer !== null && ofServer.size > 0 ? ofServer : (indexIn('filestore') ?? ofServer)
   const scheme = rotationScheme(site, { server, own: indexIn('vault') ?? indexes.own })
   const backups: BackupEntry[] = []
   for (const [name, { document, files }] of scans) {
     // a server goes on by its own scheme, whatever the site's settings say
-    const ownScheme = name === 'server' ? schemeOfIndex(site.name, server) : null
+    const ownScheme = name === 'vault' ? null : schemeOfIndex(site.name, document.entries)
     const reading = { place: name, site: site.name, scheme: ownScheme ?? scheme, now }
     for (const backup of describeIndex(document, files, reading)) {
       const proof = proofOf(proofs, { ...backup, repository: name }, files)
@@ -121,6 +123,24 @@ async function indexOf(
   if (name === 'server' && !site.server) return null
   const read = inTime(name, options, async () => (await openRepository(context, site, name)).readIndex())
   return read.catch(() => null)
+}
+
+/** Nobody polls a repository more often than that by looking at the nights. */
+const RECENT_MS = 6 * 60_000
+
+/**
+ * The index of a repository, as it is now; of a remote one that was looked at in the last minutes, as it was then.
+ * @throws AppError why it can't be read
+ */
+export async function recentIndex(context: ListContext, site: Site, name: RepositoryName): Promise<BackupIndex> {
+  if (!isRemote(site, name)) return (await openRepository(context, site, name)).readIndex()
+  const seen = lastSeen(context, site, name)
+  const isRecent = seen && Date.now() - seen.at.getTime() < RECENT_MS && seen.problems[0]?.code !== 'secrets-locked'
+  const found = isRecent ? seen : await scanSite(context, site, name)
+  noteSeen(context, site, name, found)
+  const [problem] = found.problems
+  if (found.isListed || !problem) return found.document.entries
+  throw new AppError(problem.code, problem.message, { hint: problem.hint, details: { repository: name } })
 }
 
 /** Newest first; at the same moment in the order of the repositories, else the order of the index. */

@@ -38,6 +38,8 @@ export function watchRemote(
   let timer: NodeJS.Timeout | null = null
   let underWay: Promise<unknown> = Promise.resolve()
   let isWaiting = false
+  /** Of what was told last: others who look keep in mind what they saw, and tell nobody. */
+  let told: string | null = null
 
   async function look(): Promise<Scan> {
     const before = lastSeen(context, site, name)
@@ -55,12 +57,15 @@ export function watchRemote(
   async function lookAndTell(): Promise<void> {
     isWaiting = false
     if (closing.signal.aborted) return
-    const before = lastSeen(context, site, name)
+    told ??= essenceOf(lastSeen(context, site, name))
     const found = await look()
     if (closing.signal.aborted) return
     failures = found.isListed ? 0 : failures + 1
     noteSeen(context, site, name, found)
-    if (!before || isOther(before, found)) onChange()
+    const essence = essenceOf(found)
+    if (essence === told) return
+    told = essence
+    onChange()
   }
 
   function check(): void {
@@ -71,7 +76,8 @@ export function watchRemote(
     const looked = underWay.then(() => inTurn(lookAndTell))
     underWay = looked
       .catch((error) => {
-        if (!closing.signal.aborted) context.log.error('a repository could not be watched', { site: site.name, repository: name, error })
+        if (!closing.signal.aborted)
+          context.log.error('a repository could not be watched', { site: site.name, repository: name, error })
       })
       .then(() => {
         if (isWaiting || closing.signal.aborted) return
@@ -93,7 +99,6 @@ export function watchRemote(
   }
 }
 
-function isOther(before: Scan, found: Scan): boolean {
-  const essence = ({ files, problems, isListed }: Scan) => JSON.stringify([files.get(INDEX_FILE)?.version, isListed, problems])
-  return essence(before) !== essence(found)
+function essenceOf(scan: Scan | null): string {
+  return JSON.stringify(scan && [scan.files.get(INDEX_FILE)?.version, scan.isListed, scan.problems])
 }

@@ -16,7 +16,8 @@ export interface Candidate {
 
 /**
  * Those whose state is the least known first: never verified ones, the newest of them first, then by the time of their
- * last verification. The vault, which is this computer's own, before the server.
+ * last verification. At the same moment the vault, which is this computer's own, comes before the server and the filestore.
+ * A remote one waits for no local one: what it takes, download included, is in its seconds.
  */
 export function leastKnownFirst(a: Candidate, b: Candidate): number {
   if (a.verifiedAt !== b.verifiedAt) {

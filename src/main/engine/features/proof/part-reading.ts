@@ -55,35 +55,42 @@ async function readPlain(options: ReadPartOptions): Promise<PartReading> {
 
 async function readEncrypted(options: ReadPartOptions): Promise<PartReading> {
   const stored = createHash('sha256')
-  let counted = 0
   const source = await openSource(options)
-  async function* hashed(): AsyncGenerator<Buffer> {
-    for await (const chunk of source) {
-      stored.update(chunk)
-      counted += chunk.length
-      options.onBytes(chunk.length)
-      yield chunk
+  let failure: unknown = null
+  async function* hashed(): AsyncGenerator<Buffer, void, void> {
+    try {
+      for await (const chunk of source as AsyncIterable<Buffer>) {
+        stored.update(chunk)
+        options.onBytes(chunk.length)
+        yield chunk
+      }
+    } catch (error) {
+      failure = error
+      throw error
     }
   }
+  const chunks = hashed()
+  // whoever can't decrypt it leaves, but a hash is of all bytes, and a server is asked for them once only
+  const stays = { [Symbol.asyncIterator]: () => ({ next: () => chunks.next() }) }
+  const reading: Omit<PartReading, 'storedHash'> = { plainHash: null, locked: null, passwordIndex: null, content: null }
   try {
     const { plain, passwordIndex } = await decryptStream(
-      Readable.from(hashed(), { objectMode: false, highWaterMark: CHUNK_BYTES }),
+      Readable.from(stays, { objectMode: false, highWaterMark: CHUNK_BYTES }),
       options.passwords,
       { workers: options.workers, ...(options.signal ? { signal: options.signal } : {}) },
     )
     const decrypted = createHash('sha256')
     const content = await readContent(plain, options, (chunk) => decrypted.update(chunk))
-    return { storedHash: stored.digest('hex'), plainHash: decrypted.digest('hex'), locked: null, passwordIndex, content }
+    Object.assign(reading, { plainHash: decrypted.digest('hex'), passwordIndex, content })
   } catch (error) {
-    const locked = lockedReason(error)
-    if (!locked) throw error
-    // what was counted in vain is taken back
-    options.onBytes(-counted)
-    const { storedHash } = await readPlain({ ...options, unpack: false })
-    return { storedHash, plainHash: null, locked, passwordIndex: null, content: null }
+    reading.locked = lockedReason(error)
+    if (!reading.locked || failure) throw failure ?? error
+    for await (const _ of chunks) options.signal?.throwIfAborted()
+    if (failure) throw failure
   } finally {
     source.destroy()
   }
+  return { ...reading, storedHash: stored.digest('hex') }
 }
 
 function lockedReason(error: unknown): PartReading['locked'] {

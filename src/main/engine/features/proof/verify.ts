@@ -18,7 +18,7 @@ export interface VerifyOptions {
   passwords: readonly string[]
   workers: Workers
   signal?: AbortSignal
-  /** Bytes of the stored file that were read; negative when some must be read again. */
+  /** Bytes of the stored file that were read. */
   onProgress?: (file: string, bytes: number) => void
   /** A part is done. */
   onPart?: (proof: PartProof) => void

@@ -47,7 +47,7 @@ export async function startNight(context: EngineContext, name: string, options: 
   try {
     const site = await context.sites.get(name)
     const now = options.now()
-    const standing = await standingOf(context, site, now, options.asked)
+    const standing = await standingOf(context, site, now, { asked: options.asked })
     if (!wantsAttention(site, standing, now)) {
       await lock.release()
       return null

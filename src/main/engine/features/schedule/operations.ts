@@ -30,7 +30,7 @@ export async function previewNights(
     }),
   )
   const scheme = rotationScheme(site, indexes, schedule.to)
-  const { decision } = await standingOf(context, { ...site, schedule: { ...schedule, enabled: true } }, now)
+  const { decision } = await standingOf(context, { ...site, schedule: { ...schedule, enabled: true } }, now, { isLook: true })
   const first = decision.nextAt && decision.nextAt > now ? decision.nextAt : now
   return { scheme, repository: schedule.to, nights: comingNights(site.name, scheme, first, count, present) }
 }
@@ -105,7 +105,7 @@ function writtenFolder(site: Site): string | null {
  */
 export async function runMissed(context: EngineContext, name: string, now: () => Date = () => new Date()): Promise<string> {
   const site = await context.sites.get(name)
-  const { decision } = await standingOf(context, site, now(), true)
+  const { decision } = await standingOf(context, site, now(), { asked: true })
   if (decision.state !== 'due') {
     throw new AppError(
       'nothing-missed',

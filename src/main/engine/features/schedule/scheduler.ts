@@ -35,7 +35,7 @@ export function startScheduler(context: EngineContext, options: { now?: () => Da
   async function attend(site: Site): Promise<void> {
     if (isEnding || nights.has(site.name) || !site.schedule?.enabled) return
     if (performance.now() < (resting.get(site.name) ?? 0)) return
-    if (!wantsAttention(site, await standingOf(context, site, now()), now())) return
+    if (!wantsAttention(site, await standingOf(context, site, now(), { isLook: true }), now())) return
     const turn = await takeTurn(context)
     if (!turn || isEnding) return turn?.release()
     const night = await startNight(context, site.name, { now, asked: false, isEnding: () => isEnding }).catch((error) => {

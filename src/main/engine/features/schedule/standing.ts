@@ -1,3 +1,4 @@
+import { recentIndex } from '#engine/features/listing/index.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
 import { openRepository } from '#engine/foundation/repository/open.ts'
 import type { NightlyState } from '#shared/contract/schedule.ts'
@@ -32,21 +33,30 @@ export async function nightlyBackups(
   context: EngineContext,
   site: Site,
   to: RepositoryName,
+  isLook = false,
 ): Promise<{ name: string; made: Date }[]> {
-  const index = await (await openRepository(context, site, to)).readIndex()
+  const index = isLook ? await recentIndex(context, site, to) : await (await openRepository(context, site, to)).readIndex()
   return [...index].flatMap(([name, { timestamp }]) =>
     slotOf(site.name, name) === null ? [] : [{ name, made: new Date(timestamp * 1000) }],
   )
 }
 
-/** @param asked somebody wants it now: neither the site's delay nor the hour between two tries counts */
-export async function standingOf(context: EngineContext, site: Site, now: Date, asked = false): Promise<Standing> {
+/**
+ * @param asked somebody wants it now: neither the site's delay nor the hour between two tries counts
+ * @param isLook nothing is done by it: a server that was looked at in the last minutes is not asked again
+ */
+export async function standingOf(
+  context: EngineContext,
+  site: Site,
+  now: Date,
+  { asked = false, isLook = false }: { asked?: boolean; isLook?: boolean } = {},
+): Promise<Standing> {
   const schedule = scheduleOf(site)
   const record = await readNight(context, site.name)
   let problem: string | null = null
   let backups: Date[] = []
   try {
-    if (schedule.enabled) backups = (await nightlyBackups(context, site, schedule.to)).map(({ made }) => made)
+    if (schedule.enabled) backups = (await nightlyBackups(context, site, schedule.to, isLook)).map(({ made }) => made)
   } catch (error) {
     problem = toAppError(error).message
     // a disk that went away after the backup was made does not make it due again
@@ -65,7 +75,7 @@ export async function standingOf(context: EngineContext, site: Site, now: Date, 
 
 /** For `schedule.list`. */
 export async function nightlyState(context: EngineContext, site: Site, now: Date): Promise<NightlyState> {
-  const { schedule, decision, record, problem } = await standingOf(context, site, now)
+  const { schedule, decision, record, problem } = await standingOf(context, site, now, { isLook: true })
   const runningJob = await activeJob(context, record.running)
   const isMissed = runningJob === null && (decision.state === 'due' || decision.state === 'retry-later')
   const next = decision.nextAt && (decision.nextAt < now ? now : decision.nextAt)
