@@ -112,6 +112,7 @@ export const theme = createTheme({
     PasswordInput: { classNames: { ...fieldClasses, innerInput: classes.innerInput, visibilityToggle: classes.visibility } },
     NumberInput: { classNames: fieldClasses },
     Select: { classNames: { ...fieldClasses, dropdown: classes.dropdown, option: classes.option } },
+    Autocomplete: { classNames: { ...fieldClasses, dropdown: classes.dropdown, option: classes.option } },
     Checkbox: {
       defaultProps: { size: 'xs' },
       classNames: { input: classes.checkbox, icon: classes.checkboxIcon, label: classes.checkLabel },

@@ -41,6 +41,7 @@ async function demoDatabase(desk: Desk): Promise<Database> {
 async function fillSite(window: Page, name: string, { port, password }: Database): Promise<void> {
   await goTo(window, 'All sites')
   await window.getByRole('button', { name: 'Add site' }).click()
+  await window.getByRole('button', { name: 'By hand' }).click()
   await window.getByRole('textbox', { name: 'Site name' }).fill(name)
   await window.getByRole('textbox', { name: 'Host and port' }).fill('127.0.0.1')
   await window.getByRole('textbox', { name: 'Port', exact: true }).fill(String(port))

@@ -48,7 +48,7 @@ const NEEDED: Partial<Record<keyof SiteDraft, string>> = {
   siteDir: 'The site folder is needed.',
   filesDir: 'The files folder is needed.',
   securityDir: 'The security folder is needed.',
-  sshHost: 'A host is needed: a name, an address, or an alias of ~/.ssh/config.',
+  sshHost: 'A host is needed.',
   sshPort: 'A port is a number from 1 to 65535.',
   filestoreRegion: 'A region is needed; servers other than AWS take us-east-1.',
   filestoreBucket: 'The name of the bucket is needed.',

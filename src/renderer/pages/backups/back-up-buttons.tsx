@@ -28,7 +28,7 @@ export function BackUpButtons(props: { site: string; repositories: readonly Repo
       )}
       {newest && (
         <Button leftSection={<IconFlask {...icon16} />} aria-label="Drill newest" onClick={() => void drillBackup(site, newest)}>
-          Drill <span className={classes.wide}>newest</span>
+          Drill<span className={classes.wide}>&nbsp;newest</span>
         </Button>
       )}
       <div className={classes.split}>

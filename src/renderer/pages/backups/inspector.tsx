@@ -47,7 +47,7 @@ export function Inspector(props: {
       <Problem row={row} verify={verify} />
       <Parts row={row} />
       <CopiesSection site={site} row={row} places={props.places} isVerifying={verify?.isRunning ?? false} />
-      {present.map((repository) => (
+      {told(row, present).map((repository) => (
         <Levels key={repository} repository={repository} row={row} />
       ))}
       <PaneSection title="Actions">
@@ -60,6 +60,12 @@ export function Inspector(props: {
       ))}
     </Pane>
   )
+}
+
+/** Copies that were verified; before that one line of levels says what there is to verify. */
+function told(row: BackupRow, present: readonly RepositoryName[]): readonly RepositoryName[] {
+  const verified = present.filter((repository) => row.copies[repository]?.entry.proof)
+  return verified.length > 0 ? verified : present.slice(0, 1)
 }
 
 function Problem({ row, verify }: { row: BackupRow; verify: BackupAction | undefined }) {

@@ -13,9 +13,10 @@ import { icon16 } from '../../components/icons.tsx'
 import { Spinner } from '../../components/progress.tsx'
 import type { GlyphState } from '../../components/state-glyph.tsx'
 import { ErrorBox } from '../../components/states.tsx'
+import { changedKeyIn } from '../../lib/host-keys.ts'
 import { callUnlocking } from '../../queries.ts'
 import type { ConnectionPart } from './connection-fields.tsx'
-import { ChangedKeyCard, changedKeyIn, HostKeyCard } from './host-key-card.tsx'
+import { ChangedKeyCard, HostKeyCard } from './host-key-card.tsx'
 import classes from './settings.module.css'
 
 export interface TestResult {

@@ -7,6 +7,7 @@ import { readError } from '../../bridge.ts'
 import { icon16 } from '../../components/icons.tsx'
 import { CommandLine } from '../../components/kbd.tsx'
 import { ErrorBox } from '../../components/states.tsx'
+import { hostKeyFileWord } from '../../lib/host-keys.ts'
 import { callUnlocking } from '../../queries.ts'
 import classes from './host-key-card.module.css'
 
@@ -30,7 +31,7 @@ export function HostKeyCard({ hostKey, onAccepted }: { hostKey: HostKey; onAccep
         </code>
         <p>Compare it with what ssh-keygen -lf prints on the server:</p>
         <p className={classes.command}>
-          <CommandLine command={`ssh-keygen -lf /etc/ssh/ssh_host_${fileWord(type)}_key.pub`} />
+          <CommandLine command={`ssh-keygen -lf /etc/ssh/ssh_host_${hostKeyFileWord(type)}_key.pub`} />
         </p>
         {error && <ErrorBox error={error} />}
         <Button data-size="small" loading={busy} aria-label={`Accept the key of ${host}`} onClick={run}>
@@ -76,22 +77,8 @@ export function ChangedKeyCard(props: { known: HostKey; shown: string; onForgott
   )
 }
 
-/** The accepted key that a refusal is about, and the one that was shown instead; null: the refusal is about something else. */
-export function changedKeyIn(text: string, accepted: readonly HostKey[]): { known: HostKey; shown: string } | null {
-  const shown: string[] = text.match(/SHA256:[A-Za-z0-9+/]{20,}/g) ?? []
-  const known = accepted.find(({ fingerprint }) => shown.includes(fingerprint))
-  const other = shown.find((fingerprint) => fingerprint !== known?.fingerprint)
-  return known && other !== undefined ? { known, shown: other } : null
-}
-
 function keyWord(type: string): string {
-  return fileWord(type).toUpperCase()
-}
-
-/** `ssh-ed25519` is kept in `ssh_host_ed25519_key`. */
-function fileWord(type: string): string {
-  if (type.includes('ecdsa')) return 'ecdsa'
-  return type.includes('rsa') ? 'rsa' : type.replace(/^ssh-/, '')
+  return hostKeyFileWord(type).toUpperCase()
 }
 
 function useAction(action: () => Promise<void>) {

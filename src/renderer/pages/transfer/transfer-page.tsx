@@ -1,8 +1,9 @@
 import { Button } from '@mantine/core'
 import type { RepositoryName } from '#shared/model/backup.ts'
 import { ErrorBox } from '../../components/states.tsx'
+import { transferCommand } from '../../lib/transfer-choice.ts'
 import { useMarkSeen } from '../../lib/use-mark-seen.ts'
-import { transferCommand, useTransfer } from '../../lib/use-transfer.ts'
+import { useTransfer } from '../../lib/use-transfer.ts'
 import { navigate } from '../../stores/ui.ts'
 import { MakingPlan, PlanFooter, PlanHeader, type PlanWords } from '../restore/plan-frame.tsx'
 import page from '../restore/restore.module.css'
@@ -18,7 +19,7 @@ export function TransferPage(props: {
 }) {
   const { site, backup = null } = props
   const subject = { site, backup }
-  const transfer = useTransfer(subject, props)
+  const transfer = useTransfer(subject, { from: props.from, to: props.to })
   const { plan, choice, error, change } = transfer
   // Why there is no plan is said on this page.
   useMarkSeen([transfer.planJob])

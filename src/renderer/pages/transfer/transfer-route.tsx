@@ -5,7 +5,7 @@ import type { RepositoryName } from '#shared/model/backup.ts'
 import type { TransferPlan } from '#shared/model/transfer.ts'
 import { icon16, REPOSITORY_ICON, REPOSITORY_LABEL } from '../../components/icons.tsx'
 import { usePlaces } from '../../lib/site-places.ts'
-import type { TransferChoice } from '../../lib/use-transfer.ts'
+import type { TransferChoice } from '../../lib/transfer-choice.ts'
 import classes from './transfer.module.css'
 
 /** From where to where, drawn: two places and how much goes between them. Each end can be chosen. */

@@ -1,8 +1,8 @@
 import type { Job } from '#shared/model/job.ts'
 import { type TransferResult, transferResultSchema } from '#shared/model/transfer.ts'
 import { Notice } from '../../components/states.tsx'
+import type { TransferChoice } from '../../lib/transfer-choice.ts'
 import { transferSpeed, transferSummary } from '../../lib/transfers.ts'
-import type { TransferChoice } from '../../lib/use-transfer.ts'
 import { RunView, type RunWords } from '../restore/run-view.tsx'
 
 /** The transfer while it runs, backup by backup, and how it ended. */

@@ -85,6 +85,54 @@ describe('joinBackups', () => {
     expect(join([entry({ repository: 'vault' }), other])[0]?.copies.server?.state).toBe('present')
   })
 
+  it('marks the odd one of three copies, and says that the others agree', () => {
+    const odd = (repository: 'vault' | 'filestore') => {
+      const one = entry({ repository })
+      one.parts[0] = { part: 'database', file: 'testsite-1.sql.gz', size: 47, hash: 'aa', isEncrypted: false, trouble: null }
+      return one
+    }
+    const [far] = join([entry({ repository: 'vault' }), entry({ repository: 'server' }), odd('filestore')])
+    expect(far?.copies.filestore?.state).toBe('differs')
+    expect(far?.copies.filestore?.reason).toContain('Vault and server agree.')
+    expect([far?.copies.vault?.state, far?.copies.server?.state]).toEqual(['present', 'present'])
+    const [near] = join([odd('vault'), entry({ repository: 'server' }), entry({ repository: 'filestore' })])
+    expect(near?.copies.vault?.reason).toContain('Server and filestore agree.')
+    expect([near?.copies.server?.state, near?.copies.filestore?.state]).toEqual(['present', 'present'])
+  })
+
+  it('makes nothing of two hashes of one encrypted part: one may be of its content', () => {
+    const part = { part: 'database' as const, file: 'testsite-1.sql.gz.enc', size: 48, isEncrypted: true, trouble: null }
+    const copies = (['vault', 'server'] as const).map((repository, index) =>
+      entry({ repository, parts: [{ ...part, hash: index === 0 ? 'aa' : 'cc' }] }),
+    )
+    expect(join(copies)[0]?.hasProblem).toBe(false)
+  })
+
+  it.each([
+    ['empty', 0, 'empty'],
+    ['newer', 48, 'newer'],
+    ['missing', null, 'incomplete'],
+  ] as const)('says where index and files disagree: %s', (trouble, size, state) => {
+    const part = { part: 'database' as const, file: 'testsite-1.sql.gz', size, hash: 'aa', isEncrypted: false, trouble }
+    const [row] = join([entry({ repository: 'server', parts: [part] })])
+    expect(row?.copies.server?.state).toBe(state)
+    expect(row?.copies.server?.reason).toContain('testsite-1.sql.gz')
+    expect(row?.hasProblem).toBe(true)
+  })
+
+  it('tells a place that only has an older one from one that has none, and from one that nobody could list', () => {
+    const old = entry({ repository: 'filestore', timestamp: '2026-11-16T03:01:00Z' })
+    const [row, older] = join([entry({ repository: 'vault' }), old])
+    expect(row?.absent.filestore?.state).toBe('stale')
+    expect(row?.absent.server).toBeUndefined()
+    expect(older?.absent.vault?.state).toBe('later')
+    expect([row?.hasProblem, older?.hasProblem]).toEqual([true, false])
+    const problems = [{ repository: 'server', code: 'host-unreachable', message: '', hint: '' }]
+    expect(join([entry({ repository: 'vault' })], { problems })[0]?.absent.server?.state).toBe('unknown')
+    const unknown = [{ repository: 'server' as const, file: 'config-testsite-1.tar.gz', size: 1, kind: 'stale' as const }]
+    expect(join([entry({ repository: 'vault' })], { unknown })[0]?.absent.server?.reason).toContain('config-testsite-1.tar.gz')
+  })
+
   it('takes the best proof of all copies', () => {
     const [row] = join([
       entry({ repository: 'vault', proof: proof({ level: 1 }) }),
