@@ -14,24 +14,26 @@ export interface StallWatch {
 
 /**
  * @param limitsMs how long each may take without a sign of life
- * @param onStall called once
+ * @param onStall called once for each time that nothing moves
  */
 export function watchStalls(
   limitsMs: Record<Exclude<Waiting, 'nothing'>, number>,
-  onStall: (error: AppError) => void,
+  onStall: (error: AppError, waiting: Waiting) => void,
 ): StallWatch {
   let waiting: Waiting = 'source'
   let since = performance.now()
   const timer = setInterval(
     () => {
-      if (waiting === 'nothing' || performance.now() - since < limitsMs[waiting]) return
-      clearInterval(timer)
-      const who = waiting === 'source' ? 'The source sent' : 'The target took'
+      const stalled = waiting
+      if (stalled === 'nothing' || performance.now() - since < limitsMs[stalled]) return
+      waiting = 'nothing'
+      const who = stalled === 'source' ? 'The source sent' : 'The target took'
       onStall(
         new AppError('stalled', `${who} nothing for ${Math.round((performance.now() - since) / 1000)} s.`, {
           hint: 'Is the connection still there? What was stored is kept, and the next try goes on from there.',
-          details: { waiting },
+          details: { waiting: stalled },
         }),
+        stalled,
       )
     },
     Math.max(10, Math.min(...Object.values(limitsMs)) / LOOKS_PER_STALL),

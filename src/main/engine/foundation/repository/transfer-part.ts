@@ -67,6 +67,8 @@ class PartTransfer {
   #content: ContentTap | null
   /** Why the body broke off: targets may wrap it in an error of their own. */
   #broke: unknown = null
+  /** Ends the present read of the source alone; the target need not know of it. */
+  #reading: AbortController | null = null
 
   constructor(options: PartTransferOptions) {
     this.#options = options
@@ -81,6 +83,8 @@ class PartTransfer {
         await this.#attempt(tries)
         break
       } catch (error) {
+        // reading was repeated already
+        if (error === this.#broke) throw error
         await tries.failed(`Copying ${part.facts.name}`, error)
       }
     }
@@ -99,7 +103,10 @@ class PartTransfer {
     const signal = AbortSignal.any([this.#options.signal, giveUp.signal])
     const patient = patience.stallMs * PATIENT_FACTOR
     const limits = { source: patience.stallMs, target: isGathering ? patient : patience.stallMs, end: patient }
-    const watch = watchStalls(limits, (error) => giveUp.abort(error))
+    const watch = watchStalls(limits, (error, waiting) => {
+      if (waiting === 'source' && this.#reading) this.#reading.abort(error)
+      else giveUp.abort(error)
+    })
     this.#broke = null
     try {
       watch.now('end')
@@ -119,7 +126,8 @@ class PartTransfer {
       }
     } catch (error) {
       if (this.#options.signal.aborted) throw toAppError(this.#options.signal.reason)
-      throw giveUp.signal.aborted ? giveUp.signal.reason : (this.#broke ?? error)
+      if (giveUp.signal.aborted) throw giveUp.signal.reason
+      throw this.#broke ?? error
     } finally {
       watch.stop()
     }
@@ -130,11 +138,11 @@ class PartTransfer {
     const { slot, part } = this.#options
     if (stored === 0) return 0
     const kept = await slot.readStored(part.kind, stored, signal)
-    if (kept === null) return 0
     if (stored <= this.#hashed) {
-      kept.destroy()
+      kept?.destroy()
       return stored
     }
+    if (kept === null) return 0
     let tail = Buffer.alloc(0)
     let at = 0
     for await (const chunk of kept as AsyncIterable<Buffer>) {
@@ -168,32 +176,55 @@ class PartTransfer {
     return at === bytes.length
   }
 
+  /** The rest of the source; where its connection is lost or it stalls, it is read on from there. */
   async *#body(offset: number, signal: AbortSignal, watch: StallWatch): AsyncGenerator<Buffer> {
-    const { from, part, limit, onProgress } = this.#options
-    const { name, version, size } = part.facts
+    const { from, part, limit, patience, onNote, onProgress } = this.#options
+    const { name, size } = part.facts
+    const tries = new Tries({ signal, patience, onNote })
     let at = offset
     try {
-      watch.now('source')
-      const source = await from.read(name, { offset, ifVersion: version, signal })
-      for await (const chunk of source as AsyncIterable<Buffer>) {
-        for (const piece of cut(chunk, limit.pieceBytes())) {
+      while (at < size) {
+        try {
+          for await (const chunk of this.#read(at, signal, watch)) {
+            for (const piece of cut(chunk, limit.pieceBytes())) {
+              watch.now('nothing')
+              await limit.take(piece.length, signal)
+              await this.#see(piece, at)
+              at += piece.length
+              if (at > size) throw changed(name, from)
+              this.#sent += piece.length
+              onProgress(part.kind, at, this.#sent)
+              watch.now('target')
+              yield piece
+            }
+            tries.succeeded()
+            watch.now('source')
+          }
+          if (at < size) throw endedEarly(name, from, at, size)
+        } catch (error) {
           watch.now('nothing')
-          await limit.take(piece.length, signal)
-          await this.#see(piece, at)
-          at += piece.length
-          if (at > size) throw changed(name, from)
-          this.#sent += piece.length
-          onProgress(part.kind, at, this.#sent)
-          watch.now('target')
-          yield piece
+          await tries.failed(`Reading ${name}`, error)
         }
-        watch.now('source')
       }
-      if (at < size) throw endedEarly(name, from, at, size)
       watch.now('end')
     } catch (error) {
       this.#broke = error
       throw error
+    }
+  }
+
+  async *#read(offset: number, signal: AbortSignal, watch: StallWatch): AsyncGenerator<Buffer> {
+    const { from, part } = this.#options
+    const reading = new AbortController()
+    this.#reading = reading
+    try {
+      watch.now('source')
+      const options = { offset, ifVersion: part.facts.version, signal: AbortSignal.any([signal, reading.signal]) }
+      yield* (await from.read(part.facts.name, options)) as AsyncIterable<Buffer>
+    } catch (error) {
+      throw reading.signal.aborted ? reading.signal.reason : error
+    } finally {
+      this.#reading = null
     }
   }
 

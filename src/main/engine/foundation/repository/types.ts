@@ -77,7 +77,8 @@ export interface SlotWriting {
    */
   readStored(kind: PartKind, length: number, signal: AbortSignal): Promise<Readable | null>
   /**
-   * Stores the rest of a part from `offset` on; 0 begins anew. What was stored when it rejects stays for the next try.
+   * Stores the rest of a part from `offset` on: 0 to begin anew, or what `storedBytes` said. What was stored when it rejects
+   * stays for the next try.
    * @param onSkipped how many bytes of the body were there already and were not sent; called as they are found
    */
   write(kind: PartKind, body: Readable, offset: number, signal: AbortSignal, onSkipped?: (bytes: number) => void): Promise<void>

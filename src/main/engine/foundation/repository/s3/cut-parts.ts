@@ -16,14 +16,18 @@ export class PartCutter {
   readonly #chunks: AsyncIterator<Uint8Array | string>
   readonly #free: Buffer[] = []
   #left: Uint8Array = new Uint8Array(0)
-  #number = 0
+  #number: number
   #isAtEnd = false
   #again: Part | null = null
   readonly #sha256: Hash | null
 
-  /** @param options.isHashed whether the SHA-256 of all bytes is wanted */
-  constructor(body: Readable, options: { isHashed?: boolean } = {}) {
+  /**
+   * @param options.isHashed whether the SHA-256 of all bytes is wanted
+   * @param options.after how many parts come before the body's first one
+   */
+  constructor(body: Readable, options: { isHashed?: boolean; after?: number } = {}) {
     this.#body = body
+    this.#number = options.after ?? 0
     this.#chunks = body[Symbol.asyncIterator]()
     this.#sha256 = options.isHashed ? createHash('sha256') : null
   }

@@ -75,19 +75,23 @@ export async function storeSlot(
 
     async write(kind, body, offset, signal, onSkipped) {
       const { size } = partOf(kind)
+      const partBytes = partBytesFor(size)
       try {
-        if (offset !== 0) throw partDiffers(fileOf(record, kind), { offset })
         const known = uploadOf(kind)
         const present = known && (await listParts(s3, known, signal))
+        // from within the part that is there without a gap, and at the border of two of its pieces
+        if (offset % partBytes !== 0 || offset > storedFromStart(present ?? [], size)) {
+          throw partDiffers(fileOf(record, kind), { offset })
+        }
         const upload = known && present ? known : await createUpload(s3, fileOf(record, kind), signal)
         if (upload !== known) await remember(kind, upload.uploadId)
-        const sent = await sendParts(s3, upload, new PartCutter(body), {
-          partBytes: partBytesFor(size),
+        const sent = await sendParts(s3, upload, new PartCutter(body, { after: offset / partBytes }), {
+          partBytes,
           signal,
           stored: new Map(present?.map((part) => [part.number, part])),
           onSkipped,
         })
-        const bytes = sent.reduce((sum, part) => sum + part.size, 0)
+        const bytes = sent.reduce((sum, part) => sum + part.size, offset)
         if (bytes !== size) throw partDiffers(fileOf(record, kind), { expected: size, stored: bytes })
       } catch (error) {
         body.destroy()
