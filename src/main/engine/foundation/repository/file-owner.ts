@@ -31,7 +31,8 @@ export async function makeHomeFolder(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
 }
 
-interface Likeness {
+/** What a new file takes from its neighbours. */
+export interface Likeness {
   uid: number
   gid: number
   mode: number
@@ -48,7 +49,7 @@ async function neighbour(folder: string): Promise<Likeness> {
   return likeness(await stat(folder))
 }
 
-function likeness(facts: Stats): Likeness {
+export function likeness(facts: Pick<Stats, 'uid' | 'gid' | 'mode'>): Likeness {
   return { uid: facts.uid, gid: facts.gid, mode: (facts.mode & 0o666) | 0o600 }
 }
 
@@ -62,7 +63,11 @@ async function take(handle: FileHandle, like: Likeness, folder: string): Promise
     })
   }
   await handle.chmod(like.mode)
-  const now = await handle.stat()
+  assertReadable(await handle.stat(), like, folder)
+}
+
+/** @throws AppError `foreign-owner`: the neighbours' owner could not read such a file */
+export function assertReadable(now: Pick<Stats, 'uid' | 'gid'>, like: Likeness, folder: string): void {
   const readable = now.uid === like.uid || (now.gid === like.gid && (like.mode & 0o040) !== 0) || (like.mode & 0o004) !== 0
   if (readable) return
   throw new AppError(

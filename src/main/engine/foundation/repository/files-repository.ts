@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { AppError } from '#shared/errors.ts'
 import type { Locks } from '../locks.ts'
+import { orAborted } from '../or-aborted.ts'
 import { readIndexFile, updateIndexFile } from './index-file.ts'
 import { type FileLease, takeLeaseFile } from './lease-file.ts'
 import { assertPlainName, isOurs, newWriteId, partName } from './names.ts'
-import { orAborted } from './or-aborted.ts'
 import { assertWritable, type RepositoryFiles } from './repository-files.ts'
 import { type Recovered, recoverSlots } from './slot-recovery.ts'
 import { removeRotationSlot } from './slot-removal.ts'
@@ -92,14 +92,16 @@ export function openFilesRepository({
     capabilities: { rename: true, conditionalPut: true, ranges: true, append: true },
 
     async list(signal) {
-      if ((await files.reach()) === 'not-yet') return []
-      return (await files.list(signal)).filter(({ name }) => !isOurs(name))
+      const found = await files.list(signal)
+      if (found.length === 0) await files.reach()
+      return found.filter(({ name }) => !isOurs(name))
     },
 
     async stat(name) {
       assertPlainName(name)
-      await files.reach()
-      return files.stat(name)
+      const facts = await files.stat(name)
+      if (facts === null) await files.reach()
+      return facts
     },
 
     async read(name, readOptions = {}) {
@@ -131,8 +133,7 @@ export function openFilesRepository({
 
     async remove(name) {
       assertWritable(name)
-      await files.reach()
-      if ((await files.stat(name)) === null) return
+      if ((await this.stat(name)) === null) return
       await files.remove(name)
       await files.sync()
     },
@@ -142,8 +143,9 @@ export function openFilesRepository({
     },
 
     async readIndexDocument() {
-      await files.reach()
-      return (await readIndexFile(files)).document
+      const { document, file } = await readIndexFile(files)
+      if (file === null) await files.reach()
+      return document
     },
 
     async updateIndex(change) {

@@ -1,7 +1,8 @@
 import { constants } from 'node:fs'
 import { type FileHandle, lstat, open } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { addAbortSignal, Readable } from 'node:stream'
-import { AppError } from '#shared/errors.ts'
+import { changedWhileReading, notAFile } from './repository-files.ts'
 import type { FileStat, ReadOptions } from './types.ts'
 
 const CHUNK_BYTES = 256 * 1024
@@ -30,10 +31,7 @@ export async function openPlainFile(path: string): Promise<FileHandle> {
   })
   if (handle && (await handle.stat()).isFile()) return handle
   await handle?.close()
-  throw new AppError('not-a-file', `${path} is not a plain file. It was not opened.`, {
-    hint: 'A link, folder or device can’t be part of a backup. Put the file itself there.',
-    details: { path },
-  })
+  throw notAFile(path)
 }
 
 /** Reads a plain file as a stream. With `ifVersion` a file that changes under way ends in `changed-while-reading`. */
@@ -47,10 +45,7 @@ export async function readPlainFile(path: string, name: string, options: ReadOpt
     if (options.ifVersion === undefined) return
     const now = await statPlainFile(path, name)
     if (now?.version === options.ifVersion) return
-    throw new AppError('changed-while-reading', `${name} was changed while it was read. What was read does not count.`, {
-      hint: 'A backup is probably being written there: try again when it is done.',
-      details: { path },
-    })
+    throw changedWhileReading(name, dirname(path))
   }
 
   /** null at the end. */

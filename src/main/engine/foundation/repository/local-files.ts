@@ -4,11 +4,11 @@ import { join, resolve } from 'node:path'
 import { AppError } from '#shared/errors.ts'
 import { syncFolder } from '../files/atomic.ts'
 import { writeAll } from '../files/write-all.ts'
+import { orAborted } from '../or-aborted.ts'
 import { MAX_INDEX_BYTES } from './backup-index.ts'
 import { createFile, type FolderOwner, makeHomeFolder } from './file-owner.ts'
 import { openPlainFile, readPlainFile, statPlainFile } from './folder-read.ts'
 import { INDEX_FILE, SERVER_INDEX_TEMPORARY } from './names.ts'
-import { orAborted } from './or-aborted.ts'
 import { existsAlready, hasCode, notFound, type RepositoryFiles, type TextFile } from './repository-files.ts'
 
 /** The files of a folder of this computer, and its path. */

@@ -7,6 +7,7 @@ import type { EngineContext } from '../context.ts'
 import type { Home } from '../home.ts'
 import { journalPath } from '../jobs/journal.ts'
 import { type FolderRepository, openFolderRepository } from './folder.ts'
+import { openSftpRepository } from './sftp.ts'
 import type { BackupIndex, Repository } from './types.ts'
 
 /** What opening a site's repositories needs of the engine. */
@@ -56,14 +57,19 @@ export function openVault({ sites, locks, home }: RepositoryContext, site: Site)
 export async function openRepository(context: RepositoryContext, site: Site, name: RepositoryName): Promise<Repository> {
   if (name === 'vault') return openVault(context, site)
   if (name === 'filestore') return openFilestore(context, site)
-  const folder = localServerFolder(site)
-  if (folder === null) {
+  const folder = serverBackupFolder(site)
+  if (!site.server || folder === null) {
     throw new AppError('no-server', `The site ${site.name} has no server, so there is nothing to read or write there.`, {
       hint: 'Add the server in the site’s settings.',
       details: { site: site.name },
     })
   }
-  return openServerFolder(context, folder)
+  if (site.server.kind === 'folder') return openServerFolder(context, folder)
+  const { sites, ssh, locks, home } = context
+  const connection = await ssh.connect({ settings: site.server.ssh, secrets: await sites.sshSecrets(site) })
+  const repository = openSftpRepository({ connection, folder, locks, isOurJob: ourJobs(home) })
+  await repository.files.reach()
+  return repository
 }
 
 /**

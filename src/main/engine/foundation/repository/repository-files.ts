@@ -95,3 +95,10 @@ export function notFound(name: string, place: string): AppError {
 export function existsAlready(name: string, place: string): AppError {
   return new AppError('exists', `${name} exists already in ${place}. It was left as it is.`, { details: { name } })
 }
+
+export function notAFile(path: string): AppError {
+  return new AppError('not-a-file', `${path} is not a plain file. It was not opened.`, {
+    hint: 'A link, folder or device can’t be part of a backup. Put the file itself there.',
+    details: { path },
+  })
+}

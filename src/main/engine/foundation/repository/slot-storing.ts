@@ -4,6 +4,7 @@ import { PART_FIELDS, partFiles } from './backup-index.ts'
 import { readIndexFile } from './index-file.ts'
 import { intentName, partFileName, partName } from './names.ts'
 import type { RepositoryFiles } from './repository-files.ts'
+import { partsFit, readIntent, rollForward } from './slot-intent.ts'
 import { checkSlot, type FinishedSlot, partDiffers, placeSlot, slotNewer } from './slot-writer.ts'
 import type { IncomingSlot, IndexEntry, SlotWriting } from './types.ts'
 
@@ -55,6 +56,15 @@ export function storeSlot(files: RepositoryFiles, incoming: IncomingSlot, guard:
     return parts
   }
 
+  /** An earlier try that came as far as its record is only finished. null: there was none. */
+  async function finishBegun(): Promise<IndexEntry | null> {
+    const intent = await readIntent(files, intentName(name, id))
+    if (!intent || !(await partsFit(files, intent))) return null
+    await guard()
+    await rollForward(files, intent)
+    return (await readIndexFile(files)).document.entries.get(name) ?? null
+  }
+
   async function discard(): Promise<void> {
     storedHashes.clear()
     for (const { kind } of incoming.parts) await files.remove(partOf(kind))
@@ -92,9 +102,9 @@ export function storeSlot(files: RepositoryFiles, incoming: IncomingSlot, guard:
     },
 
     async putInPlace(hashes, signal) {
-      const parts = await assertStored(hashes, signal)
-      const { document } = await readIndexFile(files)
-      const present = document.entries.get(name)
+      const finished = await finishBegun()
+      if (finished) return finished
+      const present = (await readIndexFile(files)).document.entries.get(name)
       if (present && present.timestamp > incoming.timestamp) throw slotNewer(incoming, present.timestamp)
       if (present && present.timestamp === incoming.timestamp) {
         const state = await compareWithPresent(files, { present, incoming, hashes, signal })
@@ -104,6 +114,7 @@ export function storeSlot(files: RepositoryFiles, incoming: IncomingSlot, guard:
         }
         if (state === 'whole') throw slotNewer(incoming, present.timestamp)
       }
+      const parts = await assertStored(hashes, signal)
       signal.throwIfAborted()
       await guard()
       return placeSlot(

@@ -1,4 +1,5 @@
 import type { Locks } from '../locks.ts'
+import { orAborted } from '../or-aborted.ts'
 import type { Lease } from './types.ts'
 
 const turns = new Map<string, Promise<void>>()
@@ -13,14 +14,17 @@ export async function takeTurn(locks: Locks | undefined, resource: string, signa
   })
   const chain = before.then(() => mine)
   turns.set(resource, chain)
-  await before
   const release = async () => {
     free()
     if (turns.get(resource) === chain) turns.delete(resource)
   }
-  if (signal?.aborted) {
-    await release()
-    signal.throwIfAborted()
+  try {
+    await orAborted(before, signal)
+  } catch (error) {
+    // whoever comes next still waits for those before
+    chain.then(release, release)
+    free()
+    throw error
   }
   return { release }
 }

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import { AppError, cancelledError } from '#shared/errors.ts'
+import { orAborted } from '../../or-aborted.ts'
 import { diskFull, existsAlready, isVague, type SftpSession } from './sftp-session.ts'
 
 const REQUEST_BYTES = 32 * 1024
@@ -39,7 +40,8 @@ export async function writeRemoteFile(
     body.destroy()
     const open = handle
     // what went wrong before is what counts
-    if (open) await session.ask(path, (done) => sftp.close(open, done)).catch(() => {})
+    const closed = open ? session.ask(path, (done) => sftp.close(open, done)).catch(() => {}) : null
+    if (!signal?.aborted) await closed
   }
 }
 
@@ -83,10 +85,14 @@ async function writeBody(
   const inFlight = new Set<Promise<void>>()
   let failure: unknown = null
   let at = offset
+  const chunks: AsyncIterator<Buffer | string> = body[Symbol.asyncIterator]()
   try {
-    for await (const chunk of body as AsyncIterable<Buffer | string>) {
-      const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk
-      for (let from = 0; from < bytes.length; from += REQUEST_BYTES) {
+    while (!failure) {
+      // neither a source nor a server that stalled is waited for after an abort
+      const next = await orAborted(chunks.next(), signal)
+      if (next.done) break
+      const bytes = typeof next.value === 'string' ? Buffer.from(next.value) : next.value
+      for (let from = 0; from < bytes.length && !failure; from += REQUEST_BYTES) {
         const length = Math.min(REQUEST_BYTES, bytes.length - from)
         const position = at
         at += length
@@ -97,14 +103,12 @@ async function writeBody(
           })
           .finally(() => inFlight.delete(sent))
         inFlight.add(sent)
-        if (inFlight.size >= REQUESTS) await Promise.race(inFlight)
-        if (failure) break
-        signal?.throwIfAborted()
+        if (inFlight.size >= REQUESTS) await orAborted(Promise.race(inFlight), signal)
       }
-      if (failure) break
     }
+    await orAborted(Promise.all(inFlight), signal)
   } finally {
-    await Promise.all(inFlight)
+    if (!signal?.aborted) await Promise.all(inFlight)
   }
   if (failure) throw await clearer(session, path, handle, failure)
 }

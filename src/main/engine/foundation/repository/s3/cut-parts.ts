@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto'
 import type { Readable } from 'node:stream'
-import { orAborted } from '../or-aborted.ts'
+import { orAborted } from '../../or-aborted.ts'
 
 export interface Part {
   /** From 1 on. */

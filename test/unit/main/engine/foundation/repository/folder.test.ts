@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { chmod, chown, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
@@ -7,11 +7,26 @@ import { describe, expect, it } from 'vitest'
 import { openFolderRepository } from '#engine/foundation/repository/folder.ts'
 import { temporaryFolder } from '#test/support/home.ts'
 import { codeOf, repositoryContract } from '#test/support/repository-contract.ts'
+import { slotContract } from '#test/support/slot-contract.ts'
 
 repositoryContract('vault', async () =>
   openFolderRepository({ folder: join(await temporaryFolder(), 'vault'), owner: 'home', create: true }),
 )
 repositoryContract('server folder', async () => openFolderRepository({ folder: await temporaryFolder(), owner: 'server' }))
+
+for (const owner of ['home', 'server'] as const) {
+  slotContract(
+    owner === 'home' ? 'vault' : 'server folder',
+    async () => {
+      const folder = await temporaryFolder()
+      return {
+        open: async () => openFolderRepository({ folder, owner }),
+        putForeign: (name, content) => (content === null ? rm(join(folder, name)) : writeFile(join(folder, name), content)),
+      }
+    },
+    { isServer: owner === 'server' },
+  )
+}
 
 const mode = async (path: string) => (await stat(path)).mode & 0o777
 const isRoot = process.getuid?.() === 0

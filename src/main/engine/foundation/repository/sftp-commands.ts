@@ -1,0 +1,63 @@
+import { createHash } from 'node:crypto'
+import { isCancelled } from '#shared/errors.ts'
+import type { SshConnection } from '../connections/ssh/types.ts'
+import { INDEX_FILE, SERVER_INDEX_TEMPORARY } from './names.ts'
+import { hasCode, type TextFile } from './repository-files.ts'
+
+/** What a server can do with its files by itself. Not every log-in may run commands: then nothing is known. */
+export interface ServerCommands {
+  /** Lower-case hex; null: it could not be told this way. */
+  sha256(path: string, signal?: AbortSignal): Promise<string | null>
+  /** See RepositoryFiles.replaceIndex; looking and renaming are a millisecond apart, not a way over the network. */
+  replaceIndex(folder: string, part: string, expected: TextFile | null): Promise<'replaced' | 'changed' | 'unknown'>
+  /** Writes out what the server keeps in memory of these files and folders, where it can. */
+  sync(paths: readonly string[]): Promise<void>
+}
+
+/** $1 folder, $2 our file, $3 SHA-256 of the index as we know it, empty: there was none. */
+const REPLACE_INDEX = `cd -- "$1" && command -v sha256sum >/dev/null || exit 9
+if [ -n "$3" ]; then now=$(sha256sum < ${INDEX_FILE}) || now=
+[ "\${now%% *}" = "$3" ] || { echo changed; exit 0; }
+elif [ -e ${INDEX_FILE} ] || [ -L ${INDEX_FILE} ]; then echo changed; exit 0; fi
+if [ -e ${SERVER_INDEX_TEMPORARY} ]; then echo changed; exit 0; fi
+mv -f -- "$2" ${INDEX_FILE} && echo replaced`
+
+const LINE = /^\\?([0-9a-f]{64}) /
+
+export function serverCommands(connection: SshConnection): ServerCommands {
+  /** A log-in for SFTP alone answers with something else, each time. */
+  let isRefused = false
+
+  async function outputOf(
+    command: readonly string[],
+    options: { signal?: AbortSignal; timeoutMs?: null },
+  ): Promise<string | null> {
+    if (isRefused) return null
+    try {
+      const { code, stdout } = await connection.run(command, options)
+      return code === 0 ? stdout : null
+    } catch (error) {
+      if (isCancelled(error) || hasCode(error, 'connection-lost')) throw error
+      isRefused = true
+      return null
+    }
+  }
+
+  return {
+    async sha256(path, signal) {
+      const output = await outputOf(['sha256sum', path], { timeoutMs: null, ...(signal ? { signal } : {}) })
+      return output === null ? null : (LINE.exec(output)?.[1] ?? null)
+    },
+
+    async replaceIndex(folder, part, expected) {
+      const known = expected === null ? '' : createHash('sha256').update(expected.text).digest('hex')
+      const output = await outputOf(['sh', '-c', REPLACE_INDEX, 'sh', folder, part, known], {})
+      const answer = output?.trim()
+      return answer === 'replaced' || answer === 'changed' ? answer : 'unknown'
+    },
+
+    async sync(paths) {
+      await outputOf(['sync', ...paths], {})
+    },
+  }
+}
