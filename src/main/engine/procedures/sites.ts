@@ -42,6 +42,6 @@ export function sitesProcedures(context: EngineContext): Handlers<typeof area> {
       if (confirmed) await forgetNights(context, name)
       return { removed: confirmed, vaultKept }
     },
-    'sites.test': async ({ site }) => ({ checks: await testConnections(context, site), unknownHost: null }),
+    'sites.test': ({ site }) => testConnections(context, withDiscovered(context, site)),
   }
 }
