@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { type AppError, toAppError } from '#shared/errors.ts'
-import { makeBackup } from './commands/backup.ts'
+import { type BackupOptions, checkOnServer, makeBackup } from './commands/backup.ts'
 import { decryptFiles } from './commands/decrypt.ts'
 import { runDemo } from './commands/demo.ts'
 import { type DrillOptions, drillBackup } from './commands/drill.ts'
@@ -11,12 +11,13 @@ import { generatePassword, setPassword, testPassword } from './commands/password
 
 import { checkPlanOptions, type RestoreOptions, restoreBackup } from './commands/restore.ts'
 
-import { addSite, listSites, removeSite, showSite } from './commands/sites.ts'
+import { backUpOnServer } from './commands/server.ts'
 import { verifyBackups } from './commands/verify.ts'
 import { dropKept, listKept, undoRestore } from './commands/way-back.ts'
 import { EXIT, exitCodeOf, type Outcome, wrongUse } from './exit.ts'
 import { addNightCommands } from './night-commands.ts'
 import type { Run } from './run.ts'
+import { addServerCommands, addSiteCommands, addSitePassword } from './server-commands.ts'
 import { type CommonOptions, openSession, type Session } from './session.ts'
 import { processTerminal, type Terminal } from './terminal.ts'
 import { addTransferCommands } from './transfer-commands.ts'
@@ -102,29 +103,8 @@ function buildProgram(terminal: Terminal, json: boolean, run: Run): Command {
     )
     .exitOverride()
 
-  const sites = program.command('sites').description('list the sites; add, show or remove one')
-  sites
-    .command('list', { isDefault: true })
-    .description('list the sites')
-    .action(() => run(program, null, listSites))
-  sites
-    .command('add')
-    .description('add a site from a site.json; its passwords go to the store of passwords')
-    .requiredOption('--file <file>', 'the site.json; - for standard input')
-    .option('--confirm <site>', 'names the site once more: when its nights write onto the server')
-    .action(({ file, confirm }: { file: string; confirm?: string }) =>
-      run(program, confirm ?? '', (session) => addSite(session, file)),
-    )
-  sites
-    .command('show')
-    .description('show the settings of a site')
-    .argument('<site>')
-    .action((site: string) => run(program, null, (session) => showSite(session, site)))
-  sites
-    .command('remove')
-    .description('forget a site and its stored passwords; database, server folder and backups stay')
-    .argument('<site>')
-    .action((site: string) => run(program, null, (session) => removeSite(session, site)))
+  addSiteCommands(program, run)
+  addServerCommands(program, run)
 
   program
     .command('list')
@@ -144,9 +124,13 @@ function buildProgram(terminal: Terminal, json: boolean, run: Run): Command {
     .option('--to <repository>', 'vault or server (default: vault)')
     .option('--engine <engine>', 'auto, built-in or pg_dump, for this backup (default: of the site)')
     .option('--compression <level>', '1 (fast) to 9 (small), for this backup (default: of the site)')
-    .action((site: string, options: { databaseOnly?: boolean; to?: string; engine?: string; compression?: string }) =>
-      run(program, null, (session) => makeBackup(session, site, options)),
-    )
+    .option('--on-server', 'have Zotonic make one on the server instead, and follow it until the server’s index shows it')
+    .action((site: string, options: BackupOptions) => {
+      checkOnServer(options)
+      return run(program, null, (session) =>
+        options.onServer ? backUpOnServer(session, site) : makeBackup(session, site, options),
+      )
+    })
 
   addNightCommands(program, run)
   addTransferCommands(program, run)
@@ -261,6 +245,7 @@ function buildProgram(terminal: Terminal, json: boolean, run: Run): Command {
     .description('try the stored password, or that of --password-file, on the newest encrypted backups')
     .argument('<site>')
     .action((site: string) => run(program, null, (session) => testPassword(session, site)))
+  addSitePassword(password, program, run)
 
   program
     .command('jobs')

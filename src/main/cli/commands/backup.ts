@@ -15,11 +15,20 @@ interface BackupResult {
   problemCount: number
 }
 
-export async function makeBackup(
-  session: Session,
-  site: string,
-  options: { databaseOnly?: boolean; to?: string; engine?: string; compression?: string },
-): Promise<Outcome> {
+export interface BackupOptions {
+  databaseOnly?: boolean
+  to?: string
+  engine?: string
+  compression?: string
+  onServer?: boolean
+}
+
+export function checkOnServer({ onServer, ...others }: BackupOptions): void {
+  if (onServer !== true || Object.keys(others).length === 0) return
+  throw wrongUse('backup: --on-server takes no other option: Zotonic makes the backup as the site is set.')
+}
+
+export async function makeBackup(session: Session, site: string, options: BackupOptions): Promise<Outcome> {
   const to = repositoryOption(options.to, '--to', ['vault', 'server']) ?? 'vault'
   const { jobId } = await session.engine.call('backups.create', {
     site,

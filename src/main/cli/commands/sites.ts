@@ -4,6 +4,7 @@ import { dumpSettingsSchema, type SiteInput, type SiteView } from '#shared/model
 import { type Outcome, wrongUse } from '../exit.ts'
 import type { Session } from '../session.ts'
 import { formatTable } from '../table.ts'
+import { addDiscovered, type ReachOptions } from './connections.ts'
 
 const MAX_SITE_FILE = 1024 * 1024
 
@@ -31,8 +32,15 @@ export async function showSite({ engine }: Session, site: string): Promise<Outco
   return { result: view, text: siteText(view) }
 }
 
-export async function addSite({ engine, terminal }: Session, file: string): Promise<Outcome> {
-  const view = await engine.call('sites.add', { site: (await readSiteFile(file, terminal)) as SiteInput })
+export async function addSite(
+  session: Session,
+  options: ReachOptions & { file?: string; discover?: string; site?: string },
+): Promise<Outcome> {
+  const { engine, terminal } = session
+  const { file, discover, site } = options
+  const given = file === undefined ? {} : await readSiteFile(file, terminal)
+  const input = discover === undefined ? (given as SiteInput) : await addDiscovered(session, discover, site, options, given)
+  const view = await engine.call('sites.add', { site: input })
   return { result: view, text: `Added.\n${siteText(view)}` }
 }
 
@@ -57,6 +65,13 @@ async function readSiteFile(file: string, terminal: Session['terminal']): Promis
   }
 }
 
+function serverText({ server }: SiteView['site']): string {
+  if (!server) return 'none'
+  if (server.kind === 'folder') return `folder ${server.siteDir}`
+  const { host, user, port } = server.ssh
+  return `${user === undefined ? '' : `${user}@`}${host}${port === undefined ? '' : `:${port}`}, ${server.siteDir}`
+}
+
 function siteText({ site, vaultPath, hasDatabasePassword, hasEncryptionPassword }: SiteView): string {
   const { database, server } = site
   const dump = dumpSettingsSchema.parse(site.dump ?? {})
@@ -67,10 +82,10 @@ function siteText({ site, vaultPath, hasDatabasePassword, hasEncryptionPassword 
       ...(site.label ? [['Label', site.label]] : []),
       [
         'Database',
-        `${database.user}@${database.host}:${database.port}/${database.database}, schema ${database.schema}, TLS ${database.tls}`,
+        `${database.user}@${database.host}:${database.port}/${database.database}, schema ${database.schema}, TLS ${database.tls}${database.via === 'ssh' ? ', through the server' : ''}`,
       ],
       ['Password', stored(hasDatabasePassword)],
-      ['Server', server ? `folder ${server.siteDir}` : 'none'],
+      ['Server', serverText(site)],
       ...(server
         ? [
             ['Files', server.filesDir],
