@@ -246,7 +246,7 @@ describe.skipIf(!hasFixtures)('restoring a site', () => {
       const { workers } = test.context
       await restoreMedia({ tar, filesDir, jobId: job, site: 'testsite', schema: 'testsite', workers, signal })
       const tree = await treeOf(server.archiveDir)
-      await appendToUndoJournal(filesDir, job, [{ type: 'committing', backend, liveOid: oid }])
+      await appendToUndoJournal({ filesDir }, job, [{ type: 'committing', backend, liveOid: oid }])
       await recoverInterruptedRestores(test.context, { ...site, name: 'another' })
       expect(await treeOf(server.archiveDir), 'another site is not touched').toBe(tree)
       await recoverInterruptedRestores(test.context, site)

@@ -1,7 +1,8 @@
+import type { Site } from '#shared/model/site.ts'
 import { removeStagingOf } from './features/backup/index.ts'
 import { reapEmbedded } from './features/demo/index.ts'
 import { removePartsOfInterruptedJob } from './features/encryption/index.ts'
-import { recoverInterruptedRestores } from './features/restore/index.ts'
+import { hasUnfinishedRestores, recoverInterruptedRestores } from './features/restore/index.ts'
 import type { EngineContext } from './foundation/context.ts'
 import type { JobQueue } from './foundation/jobs/jobs.ts'
 import { localServerFolder, openVault, serverFolder } from './foundation/repository/open.ts'
@@ -24,7 +25,8 @@ export async function recoverInterruptedWork(context: EngineContext, jobs: JobQu
     const lock = await locks.tryAcquire(`site:${site.name}`)
     if (!lock) continue
     try {
-      await attempt(context, `restores of ${site.name}`, () => recoverInterruptedRestores(context, site))
+      if (await hasUnfinishedRestores(context, site)) void recoverOnServer(context, site)
+      else await attempt(context, `restores of ${site.name}`, () => recoverInterruptedRestores(context, site))
       const server = localServerFolder(site)
       for (const repository of [openVault(context, site), ...(server === null ? [] : [serverFolder(context, server)])])
         await attempt(context, `slots in ${repository.place}`, () => repository.recover())
@@ -32,6 +34,18 @@ export async function recoverInterruptedWork(context: EngineContext, jobs: JobQu
       await lock.release()
     }
   }
+}
+
+/** A server that is far away, or gone, keeps nobody from working: what waits for it is tried beside that, and again at the next start. */
+async function recoverOnServer(context: EngineContext, { name }: Site): Promise<void> {
+  await attempt(context, `restores of ${name} on its server`, async () => {
+    const lock = await context.locks.acquire(`site:${name}`)
+    try {
+      await recoverInterruptedRestores(context, await context.sites.get(name))
+    } finally {
+      await lock.release()
+    }
+  })
 }
 
 /** One site's trouble must not keep the others from being repaired. */

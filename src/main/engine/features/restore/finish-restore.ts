@@ -5,9 +5,10 @@ import { toAppError } from '#shared/errors.ts'
 import type { PlanCheck, RestorePlan } from '#shared/model/plan.ts'
 import type { Site } from '#shared/model/site.ts'
 import type { ConfigResult } from './config/restore-config.ts'
-import { markCommitted } from './files/undo-journal.ts'
+import { markCommitted, type UndoRoot } from './files/undo-journal.ts'
 import { schemaBytes } from './live.ts'
 import type { MediaResult } from './media/restore-media.ts'
+import { forgetUnfinished } from './remote-files/unfinished.ts'
 
 export interface RestoreResult {
   /** The name under which the old schema is kept; null: the database was not restored, or there was none. */
@@ -38,14 +39,19 @@ export interface DoneRestore {
   media: MediaResult | null
   config: ConfigResult | null
   findings: PlanCheck[]
-  /** The files folder, when what the job wrote there can be undone. */
-  filesDir: string | null
+  /** Where what the job wrote can be undone; null: it wrote no files. */
+  root: UndoRoot | null
 }
 
 /** What follows once a restore is in place: what fails now is told, and fails nothing. */
 export async function finishRestore(done: DoneRestore): Promise<RestoreResult> {
-  const { context, job, site, plan, filesDir } = done
-  if (filesDir !== null) await quietly(done, 'marking the restore as done', () => markCommitted(filesDir, job.id))
+  const { context, job, site, plan, root } = done
+  if (root) {
+    await quietly(done, 'marking the restore as done', async () => {
+      await markCommitted(root, job.id)
+      await forgetUnfinished(context, site, job.id)
+    })
+  }
   let keptBytes: number | null = null
   if (plan.parts.includes('database')) {
     await analyze(done)
@@ -58,7 +64,7 @@ export async function finishRestore(done: DoneRestore): Promise<RestoreResult> {
   }
   const command = `zotonic restartsite ${plan.site}`
   job.item('restart', { state: 'skipped', detail: `To do, by you, on the server: ${command}` })
-  const isUndoable = plan.keptSchema !== null || filesDir !== null
+  const isUndoable = plan.keptSchema !== null || root !== null
   return {
     keptSchema: plan.keptSchema,
     keptBytes,

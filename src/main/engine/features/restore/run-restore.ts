@@ -6,10 +6,10 @@ import { openRepository } from '#engine/foundation/repository/open.ts'
 import type { Repository } from '#engine/foundation/repository/types.ts'
 import { AppError, cancelledError, isCancelled, toAppError } from '#shared/errors.ts'
 import type { PlanCheck } from '#shared/model/plan.ts'
-import { localServer, type Site } from '#shared/model/site.ts'
+import type { Site } from '#shared/model/site.ts'
 import { type ConfigResult, restoreConfig } from './config/restore-config.ts'
 import { undoFiles } from './files/undo-files.ts'
-import { appendToUndoJournal, hasUndo, undoPlaces } from './files/undo-journal.ts'
+import { appendToUndoJournal, diskOf, hasUndo, type SiteFolders, undoPlaces } from './files/undo-journal.ts'
 import { finishRestore, type RestoreResult } from './finish-restore.ts'
 import { insideStep } from './inside-step.ts'
 import { readLiveOid } from './live.ts'
@@ -19,6 +19,9 @@ import { openPart } from './open-part.ts'
 import { confirmationOf } from './plan/describe-plan.ts'
 import { configParts } from './plan/make-plan.ts'
 import { type PlannedPart, restorePlans, type StoredPlan } from './plan/stored-plan.ts'
+import { stillSame } from './remote-files/survey-remote-media.ts'
+import { forgetUnfinished, noteUnfinished } from './remote-files/unfinished.ts'
+import { siteFolders } from './site-folders.ts'
 import { verifyLoaded } from './verify-load.ts'
 import { restoreFacts } from './way-back/restore-facts.ts'
 
@@ -50,6 +53,7 @@ class RestoreRun {
   #media: MediaResult | null = null
   #config: ConfigResult | null = null
   #wroteFiles = false
+  #folders: SiteFolders | null = null
   #isSafe = false
   #findings: PlanCheck[] = []
 
@@ -89,7 +93,7 @@ class RestoreRun {
       media: this.#media,
       config: this.#config,
       findings: this.#findings,
-      filesDir: this.#undoFolder(),
+      root: await this.#undoRoot(),
     })
   }
 
@@ -133,27 +137,29 @@ class RestoreRun {
   }
 
   async #restoreMedia(repository: Repository, part: PlannedPart): Promise<void> {
-    const server = localServer(this.#site)
-    if (!server) throw outdated('the site has no files folder any more')
+    const folders = await this.#beginFiles()
     const job = this.#job
+    const { filesDir } = folders
+    const { server } = diskOf(folders)
+    const sums = this.#stored.mediaSums
+    if (server) job.phase('Comparing media files on the server')
+    const known = server && sums ? await stillSame(server, filesDir, sums, job.signal) : null
     job.phase('Writing media files', part.storedBytes, 'bytes')
-    this.#wroteFiles = true
     const schema = this.#stored.database ? this.#stored.plan.schema : null
     const { workers } = this.#context
-    const request = { filesDir: server.filesDir, jobId: job.id, site: this.#site.name, schema, workers, signal: job.signal }
+    const places = { filesDir, disk: diskOf(folders), ...(known ? { same: known } : {}) }
+    const request = { ...places, jobId: job.id, site: this.#site.name, schema, workers, signal: job.signal }
     this.#media = await this.#withPart(repository, part, (tar) => restoreMedia({ ...request, tar }))
     const { added, replaced, same } = this.#media
     job.item('media', { detail: `${added} added, ${replaced} replaced, ${same} were the same` })
   }
 
   async #restoreConfig(repository: Repository, part: PlannedPart): Promise<void> {
-    const folders = localServer(this.#site)
+    const folders = await this.#beginFiles()
     const { name: site } = this.#site
-    if (!folders) throw outdated('the site has no server folder any more')
     const job = this.#job
     const { plan, database } = this.#stored
     job.phase('Writing configuration files', part.storedBytes, 'bytes')
-    this.#wroteFiles = true
     const { workers } = this.#context
     const request = { folders, site, parts: configParts(plan.parts), jobId: job.id, workers, signal: job.signal }
     const schema = database ? plan.schema : null
@@ -197,8 +203,8 @@ class RestoreRun {
         const warnings = this.#findings.filter(({ outcome }) => outcome === 'warning')
         const told = warnings.length > 0 ? warnings : this.#findings.slice(0, 1)
         job.item('loaded', { state: 'done', detail: told.map(({ name, finding }) => `${name}: ${finding}`).join('; ') })
-        const filesDir = this.#undoFolder()
-        if (filesDir !== null) await appendToUndoJournal(filesDir, job.id, [{ type: 'committing', ...committing }])
+        const root = await this.#undoRoot()
+        if (root) await appendToUndoJournal(root, job.id, [{ type: 'committing', ...committing }])
       },
     }
     const result = await this.#withPart(repository, part, (script) => loadDump({ ...request, script }))
@@ -228,29 +234,39 @@ class RestoreRun {
     }
   }
 
-  /** The files folder, when what this job wrote can be undone there. */
-  #undoFolder(): string | null {
-    const server = localServer(this.#site)
-    return server && this.#wroteFiles && hasUndo(server.filesDir, this.#job.id) ? server.filesDir : null
+  /** The folders of the site; from here on some of their files may be changed. */
+  async #beginFiles(): Promise<SiteFolders> {
+    const folders = this.#folders ?? (await siteFolders(this.#context, this.#site, this.#job.signal))
+    if (!folders) throw outdated('the site has no files folder any more')
+    this.#folders = folders
+    this.#wroteFiles = true
+    if (folders.disk) await noteUnfinished(this.#context, this.#site, this.#job.id)
+    return folders
+  }
+
+  /** The site's folders, when what this job wrote can be undone there. */
+  async #undoRoot(): Promise<SiteFolders | null> {
+    const folders = this.#folders
+    return folders && this.#wroteFiles && (await hasUndo(folders, this.#job.id)) ? folders : null
   }
 
   /** After a failure: files as before, and an error that says so. */
   async #takeBack(error: unknown): Promise<AppError> {
     const failure = toAppError(error)
-    const filesDir = this.#undoFolder()
     // whether the database was swapped is not known: the next start finds out and decides
     if (failure.code === 'commit-unknown') return failure
-    const server = localServer(this.#site)
-    if (filesDir !== null && server) {
+    const folders = this.#folders
+    if (folders) {
       try {
-        const { removed, putBack } = await undoFiles(server, this.#job.id)
+        const { removed, putBack } = await undoFiles(folders, this.#job.id)
+        await forgetUnfinished(this.#context, this.#site, this.#job.id)
         this.#job.log(`Files are as before: ${removed} added ones removed, ${putBack} replaced ones put back.`)
       } catch (cause) {
         return new AppError(
           'undo-failed',
           `${failure.message} The files could not be put back: ${toAppError(cause).message} The database is as before.`,
           {
-            hint: `The next start of Backup Desk tries again. What was replaced lies in ${undoPlaces(filesDir, this.#job.id).folder}.`,
+            hint: `The next start of Backup Desk tries again. What was replaced lies in ${undoPlaces(folders, this.#job.id).folder}.`,
             details: { ...failure.details, failure: failure.code },
             cause,
           },

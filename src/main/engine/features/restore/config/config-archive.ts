@@ -1,10 +1,9 @@
-import { lstat } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { TarEntry } from '#engine/foundation/content/read-tar.ts'
 import { AppError } from '#shared/errors.ts'
 import { checkedEntries } from '../files/checked-entries.ts'
 import { PlaceFinder, type Standing } from '../files/safe-path.ts'
-import { areaFolder, type SiteFolders } from '../files/undo-journal.ts'
+import type { SiteDisk } from '../files/site-disk.ts'
+import { areaFolder, diskOf, type SiteFolders } from '../files/undo-journal.ts'
 import { ArchiveSite, CONFIG_LIMITS, type ConfigPart, configPlace } from './config-entry.ts'
 
 export interface ConfigRequest {
@@ -53,9 +52,10 @@ export class ConfigReader {
   async *files(): AsyncGenerator<ConfigFile, void, void> {
     const { tar, folders, parts: wanted, signal } = this.#request
     await requireFolders(folders, wanted)
+    const disk = diskOf(folders)
     const finders = {
-      config: new PlaceFinder(areaFolder(folders, 'config'), 'config'),
-      security: new PlaceFinder(areaFolder(folders, 'security'), 'config'),
+      config: new PlaceFinder(areaFolder(folders, 'config'), 'config', disk),
+      security: new PlaceFinder(areaFolder(folders, 'security'), 'config', disk),
     }
     for await (const { entry, parts: named } of checkedEntries(tar, { kind: 'config', limits: CONFIG_LIMITS })) {
       signal.throwIfAborted()
@@ -69,7 +69,7 @@ export class ConfigReader {
       const { part, parts } = place
       if (!wanted.includes(part)) continue
       const finder = finders[part]
-      const path = join(finder.root, ...parts)
+      const path = disk.join(finder.root, ...parts)
       const standing = await finder.look(parts)
       if (standing === 'folder') {
         throw new AppError('config-place', `${path} is a folder, but a file in the backup. Nothing was changed.`, {
@@ -93,11 +93,13 @@ export function shownPath(part: ConfigPart, parts: readonly string[]): string {
   return [part === 'config' ? 'priv' : 'security', ...parts].join('/')
 }
 
-async function requireFolders({ siteDir, securityDir }: SiteFolders, wanted: readonly ConfigPart[]): Promise<void> {
+async function requireFolders(folders: SiteFolders, wanted: readonly ConfigPart[]): Promise<void> {
   // the security folder itself is made when it is missing
-  const needed = wanted.map((part) => (part === 'config' ? join(siteDir, 'priv') : join(securityDir, '..')))
+  const disk = diskOf(folders)
+  const { siteDir, securityDir } = folders
+  const needed = wanted.map((part) => (part === 'config' ? disk.join(siteDir, 'priv') : disk.join(securityDir, '..')))
   for (const folder of needed) {
-    if (await isFolder(folder)) continue
+    if (await isFolder(disk, folder)) continue
     throw new AppError('no-site-folder', `There is no folder ${folder}. No configuration was restored.`, {
       hint: 'Check the site and security folders in the site’s settings.',
       details: { folder },
@@ -105,8 +107,7 @@ async function requireFolders({ siteDir, securityDir }: SiteFolders, wanted: rea
   }
 }
 
-async function isFolder(path: string): Promise<boolean> {
-  // a slash at the end: these folders may be links to where they are
-  const facts = await lstat(`${path}/`).catch(() => null)
-  return facts?.isDirectory() ?? false
+async function isFolder(disk: SiteDisk, path: string): Promise<boolean> {
+  // these folders may be links to where they are
+  return (await disk.target(path).catch(() => null))?.kind === 'folder'
 }

@@ -1,8 +1,7 @@
-import { stat } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { wholeContent } from '#engine/foundation/content/read-tar.ts'
+import { type FileWriter, openFileWriter } from '../files/file-writer.ts'
 import type { WriterRequest } from '../files/put-in-place.ts'
-import { SafeWriter } from '../files/safe-writer.ts'
-import { areaFolder } from '../files/undo-journal.ts'
+import { areaFolder, diskOf } from '../files/undo-journal.ts'
 import { ConfigReader, type ConfigRequest } from './config-archive.ts'
 import type { ConfigPart } from './config-entry.ts'
 import { folderLikeness, likenessFor } from './likeness.ts'
@@ -29,18 +28,29 @@ export interface ConfigResult {
  */
 export async function restoreConfig(request: RestoreConfigRequest): Promise<ConfigResult> {
   const reader = new ConfigReader(request)
-  const writers = new Map<ConfigPart, SafeWriter>()
+  const disk = diskOf(request.folders)
+  let same = 0
+  const writers = new Map<ConfigPart, FileWriter>()
   try {
     for await (const { entry, part, parts, path, standing } of reader.files()) {
       if (standing === 'other') continue
       const writer = writers.get(part) ?? (await openWriter(request, part))
       writers.set(part, writer)
       const root = areaFolder(request.folders, part)
-      const like = await likenessFor(root, path, part, entry.mode)
-      await writer.file(parts, entry, like, await folderLikeness(root, path))
+      let file = entry
+      if (disk.server) {
+        const content = await wholeContent(entry)
+        if (standing === 'file' && (await disk.hasContent(path, content))) {
+          same += 1
+          continue
+        }
+        file = { ...entry, content: once(content) }
+      }
+      const like = await likenessFor(disk, root, path, part, entry.mode)
+      await writer.file(parts, file, like, await folderLikeness(disk, root, path))
     }
     const { archiveSite, notes } = reader
-    const result: ConfigResult = { archiveSite, notes, added: 0, replaced: 0, same: 0, bytes: 0 }
+    const result: ConfigResult = { archiveSite, notes, added: 0, replaced: 0, same, bytes: 0 }
     for (const writer of writers.values()) {
       const { added, replaced, same, bytes } = await writer.finish()
       result.added += added
@@ -54,15 +64,20 @@ export async function restoreConfig(request: RestoreConfigRequest): Promise<Conf
   }
 }
 
-async function openWriter(request: RestoreConfigRequest, part: ConfigPart): Promise<SafeWriter> {
+async function openWriter(request: RestoreConfigRequest, part: ConfigPart): Promise<FileWriter> {
   const { folders, jobId, site, schema, workers, signal, onBytes } = request
   const root = areaFolder(folders, part)
-  const above = await stat(dirname(root))
-  const isRoot = process.getuid?.() === 0
-  const rootLike = { mode: 0o700, owner: isRoot ? { uid: above.uid, gid: above.gid } : null }
-  return SafeWriter.open({
-    ...{ area: part, kind: 'config', root, filesDir: folders.filesDir, jobId, site, schema, workers, signal },
+  const disk = diskOf(folders)
+  const above = await disk.target(disk.join(root, '..'))
+  const isRoot = (await disk.user())?.uid === 0
+  const rootLike = { mode: 0o700, owner: isRoot && above ? { uid: above.uid, gid: above.gid } : null }
+  return openFileWriter({
+    ...{ area: part, kind: 'config', root, filesDir: folders.filesDir, disk, jobId, site, schema, workers, signal },
     ...(part === 'security' ? { rootLike } : {}),
     ...(onBytes ? { onBytes } : {}),
   })
+}
+
+async function* once(content: Buffer): AsyncGenerator<Buffer, void, void> {
+  yield content
 }

@@ -1,9 +1,6 @@
-import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import { wholeContent } from '#engine/foundation/content/read-tar.ts'
 import type { RestorePlan } from '#shared/model/plan.ts'
-import { hasContent } from '../files/compare.ts'
-import { areaFolder, type SiteFolders } from '../files/undo-journal.ts'
+import { areaFolder, diskOf, type SiteFolders } from '../files/undo-journal.ts'
 import { ConfigReader, type ConfigRequest, shownPath } from './config-archive.ts'
 import { type ConfigPart, isSiteConfig } from './config-entry.ts'
 
@@ -31,10 +28,11 @@ export interface ConfigSurvey {
  */
 export async function surveyConfig(request: ConfigRequest): Promise<ConfigSurvey> {
   const reader = new ConfigReader(request)
+  const disk = diskOf(request.folders)
   const files: ConfigChange[] = []
   let bytesToWrite = 0
   for await (const { entry, path, shown, standing } of reader.files()) {
-    const isSame = standing === 'file' && (await hasContent(path, await wholeContent(entry)))
+    const isSame = standing === 'file' && (await disk.hasContent(path, await wholeContent(entry)))
     const change = standing === 'other' ? 'left' : standing === 'nothing' ? 'added' : isSame ? 'same' : 'replaced'
     files.push({ path: shown, bytes: entry.size, change })
     if (change === 'added' || change === 'replaced') bytesToWrite += entry.size
@@ -71,19 +69,16 @@ async function filesOf({ folders, parts, signal }: ConfigRequest): Promise<Confi
 }
 
 async function listFiles(folders: SiteFolders, part: ConfigPart, below: string[]): Promise<string[][]> {
-  const entries = await readdir(join(areaFolder(folders, part), ...below), { withFileTypes: true }).catch(
-    (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return []
-      throw error
-    },
-  )
+  const disk = diskOf(folders)
+  const folder = disk.join(areaFolder(folders, part), ...below)
   const found: string[][] = []
-  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    const path = [...below, entry.name]
+  for (const name of (await disk.names(folder)).sort()) {
+    const path = [...below, name]
     const isTop = part === 'config' && below.length === 0
-    if (entry.isDirectory()) {
-      if (!isTop || entry.name === 'config.d') found.push(...(await listFiles(folders, part, path)))
-    } else if (!isTop || isSiteConfig(entry.name)) found.push(path)
+    const isFolder = (await disk.facts(disk.join(folder, name)))?.kind === 'folder'
+    if (isFolder) {
+      if (!isTop || name === 'config.d') found.push(...(await listFiles(folders, part, path)))
+    } else if (!isTop || isSiteConfig(name)) found.push(path)
   }
   return found
 }

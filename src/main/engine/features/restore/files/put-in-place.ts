@@ -5,7 +5,7 @@ import { type ArchiveKind, placeError } from './archive-error.ts'
 import { InFlight } from './in-flight.ts'
 import { keepFile, moveFile, partBeside } from './move-file.ts'
 import { standingAt } from './safe-path.ts'
-import { type Area, keptFolder, type UndoJournal, type UndoLine, undoPlaces } from './undo-journal.ts'
+import { type Area, keptFolder, type UndoJournal, type UndoLine, type UndoRoot, undoPlaces } from './undo-journal.ts'
 import type { AddOutcome } from './write-tasks.ts'
 
 const MOVES_AT_ONCE = 12
@@ -18,14 +18,13 @@ export interface Likeness {
 }
 
 /** What a writer writes below, and for whom. */
-export interface WriterRequest {
+export interface WriterRequest extends UndoRoot {
   area: Area
   kind: ArchiveKind
   /** The area's folder. */
   root: string
   /** Makes the area's folder when it is missing; else it must be there. */
   rootLike?: Likeness
-  filesDir: string
   jobId: string
   site: string
   /** The schema that the same job replaces; null: none. */
@@ -34,6 +33,8 @@ export interface WriterRequest {
   signal: AbortSignal
   /** Of content that was dealt with. */
   onBytes?: (bytes: number) => void
+  /** Files of a server that are known to have the archive's content; by path below the area's folder. */
+  same?: ReadonlySet<string>
 }
 
 /** A complete file on its way to its place. */
@@ -115,8 +116,8 @@ export class Placement {
 
   async #replace({ parts, path, staged }: StagedFile): Promise<void> {
     this.#request.signal.throwIfAborted()
-    const { filesDir, jobId, area } = this.#request
-    const kept = join(keptFolder(undoPlaces(filesDir, jobId), area), ...parts)
+    const { jobId, area } = this.#request
+    const kept = join(keptFolder(undoPlaces(this.#request, jobId), area), ...parts)
     await this.#makeKeptFolder(dirname(kept))
     this.replaced += 1
     await keepFile(path, kept)

@@ -1,10 +1,6 @@
-import { rmdir } from 'node:fs/promises'
+import { localDisk, type SiteDisk } from './site-disk.ts'
 
 /** Removes folders that were made, the last one first; one that holds something by now stays. */
-export async function removeEmptied(made: readonly string[]): Promise<void> {
-  for (const folder of [...made].reverse()) {
-    await rmdir(folder).catch((error: NodeJS.ErrnoException) => {
-      if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(error.code ?? '')) throw error
-    })
-  }
+export async function removeEmptied(made: readonly string[], disk: SiteDisk = localDisk): Promise<void> {
+  for (const folder of [...made].reverse()) await disk.removeFolder(folder)
 }

@@ -1,6 +1,5 @@
-import { lstat } from 'node:fs/promises'
-import { join } from 'node:path'
 import { type ArchiveKind, archiveError, placeError } from './archive-error.ts'
+import { localDisk, type SiteDisk } from './site-disk.ts'
 
 const RESERVED = /^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?$/i
 const MAX_PART_BYTES = 255
@@ -34,15 +33,26 @@ export type Standing = 'nothing' | 'file' | 'folder' | 'other'
 
 const MAX_KNOWN = 20_000
 
+/** Tells what is at places below a folder. */
+export interface Places {
+  readonly root: string
+  /** @throws AppError `…-place` for a link, a device or a file where a folder must be */
+  look(parts: readonly string[]): Promise<Standing>
+  /** @throws AppError `…-place` when something else is in its way */
+  hasFolder(parts: readonly string[]): Promise<boolean>
+}
+
 /** Looks at places below a folder without ever following a link. Folders that were seen are remembered. */
-export class PlaceFinder {
+export class PlaceFinder implements Places {
   readonly root: string
   readonly #kind: ArchiveKind
+  readonly #disk: SiteDisk
   readonly #folders = new Set<string>()
 
-  constructor(root: string, kind: ArchiveKind) {
+  constructor(root: string, kind: ArchiveKind, disk: SiteDisk = localDisk) {
     this.root = root
     this.#kind = kind
+    this.#disk = disk
   }
 
   /**
@@ -51,7 +61,7 @@ export class PlaceFinder {
    */
   async look(parts: readonly string[]): Promise<Standing> {
     if (!(await this.hasFolder(parts.slice(0, -1)))) return 'nothing'
-    return standingAt(join(this.root, ...parts))
+    return standingAt(this.#disk.join(this.root, ...parts), this.#disk)
   }
 
   /** Whether there is such a folder. @throws AppError `…-place` when something else is in its way */
@@ -59,8 +69,8 @@ export class PlaceFinder {
     // the root itself may be a link, to another disk; nothing below it may
     if (parts.length === 0 || this.#folders.has(parts.join('/'))) return true
     if (!(await this.hasFolder(parts.slice(0, -1)))) return false
-    const path = join(this.root, ...parts)
-    const standing = await standingAt(path)
+    const path = this.#disk.join(this.root, ...parts)
+    const standing = await standingAt(path, this.#disk)
     if (standing === 'nothing') return false
     if (standing !== 'folder') {
       throw placeError(this.#kind, path, `is ${standing === 'file' ? 'a file' : 'a link or device'}, where a folder is expected.`)
@@ -72,13 +82,6 @@ export class PlaceFinder {
 }
 
 /** What is there, without following a link. */
-export async function standingAt(path: string): Promise<Standing> {
-  try {
-    const facts = await lstat(path)
-    if (facts.isDirectory()) return 'folder'
-    return facts.isFile() ? 'file' : 'other'
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'nothing'
-    throw error
-  }
+export async function standingAt(path: string, disk: SiteDisk = localDisk): Promise<Standing> {
+  return (await disk.facts(path))?.kind ?? 'nothing'
 }

@@ -12,7 +12,15 @@ import { makeDurable } from './make-durable.ts'
 import { type Likeness, makeFolder, type NewFolder, Placement, type StagedFile, type WriterRequest } from './put-in-place.ts'
 import { PlaceFinder, type Standing, standingAt } from './safe-path.ts'
 import { SMALL_BYTES, SmallFiles } from './small-files.ts'
-import { type Area, openUndoJournal, readUndoJournal, removeUndo, type UndoJournal, undoPlaces } from './undo-journal.ts'
+import {
+  type Area,
+  openUndoJournal,
+  readUndoJournal,
+  removeUndo,
+  type UndoJournal,
+  type UndoRoot,
+  undoPlaces,
+} from './undo-journal.ts'
 
 /** Batches of small files that are with worker threads, or wait for one. */
 const BATCHES_AT_ONCE = 4
@@ -63,9 +71,9 @@ export class SafeWriter {
   }
 
   static async open(request: WriterRequest): Promise<SafeWriter> {
-    const { filesDir, jobId, site, schema, root, rootLike, area } = request
+    const { jobId, site, schema, root, rootLike, area } = request
     const start = { type: 'start', version: 1, job: jobId, site, at: new Date().toISOString(), schema } as const
-    const journal = await openUndoJournal(filesDir, start)
+    const journal = await openUndoJournal(request, start)
     try {
       if (rootLike && (await standingAt(root)) === 'nothing') {
         await journal.append([{ type: 'folder', area, path: [] }])
@@ -106,9 +114,9 @@ export class SafeWriter {
   async finish(): Promise<WriteCounts> {
     await this.#flush()
     await this.#putting
-    const { filesDir, jobId, root, area, signal } = this.#request
+    const { jobId, root, area, signal } = this.#request
     const { added, replaced } = this.#placement
-    if (added + replaced > 0) await makeDurable(root, writtenFiles(filesDir, jobId, area, root), signal)
+    if (added + replaced > 0) await makeDurable(root, writtenFiles(this.#request, jobId, area, root), signal)
     await rm(stagedFolder(this.#request), { recursive: true, force: true })
     return { added, replaced, same: this.#same, bytes: this.#bytes }
   }
@@ -118,9 +126,9 @@ export class SafeWriter {
     await this.#writes.settle()
     await this.#putting.catch(() => {})
     await this.#journal.close()
-    const { filesDir, jobId } = this.#request
-    for await (const { type } of readUndoJournal(filesDir, jobId)) if (type !== 'start') return
-    await removeUndo(filesDir, jobId)
+    const { jobId } = this.#request
+    for await (const { type } of readUndoJournal(this.#request, jobId)) if (type !== 'start') return
+    await removeUndo(this.#request, jobId)
   }
 
   async #needFolders(parts: string[], like: Likeness): Promise<void> {
@@ -250,16 +258,16 @@ export class SafeWriter {
 }
 
 /** Unix seconds. A file of the future would never look changed to whoever compares times. */
-function timeOf({ modified }: TarEntry): number {
+export function timeOf({ modified }: TarEntry): number {
   return Math.floor(Math.min(modified.getTime(), Date.now()) / 1000)
 }
 
-function stagedFolder({ filesDir, jobId, area }: WriterRequest): string {
-  return join(undoPlaces(filesDir, jobId).staged, area)
+function stagedFolder(request: WriterRequest): string {
+  return join(undoPlaces(request, request.jobId).staged, request.area)
 }
 
-async function* writtenFiles(filesDir: string, jobId: string, of: Area, root: string): AsyncGenerator<string> {
-  for await (const line of readUndoJournal(filesDir, jobId)) {
+async function* writtenFiles(request: UndoRoot, jobId: string, of: Area, root: string): AsyncGenerator<string> {
+  for await (const line of readUndoJournal(request, jobId)) {
     if ((line.type === 'add' || line.type === 'replace') && line.area === of) yield join(root, ...line.path)
   }
 }

@@ -1,9 +1,17 @@
-import { lstat, rm } from 'node:fs/promises'
-import { join } from 'node:path'
-import { moveFile, partBeside } from './move-file.ts'
+import { partBeside } from './move-file.ts'
 import { removeEmptied } from './remove-emptied.ts'
 import { PlaceFinder, safeParts } from './safe-path.ts'
-import { type Area, areaFolder, keptFolder, readUndoJournal, removeUndo, type SiteFolders, undoPlaces } from './undo-journal.ts'
+import type { SiteDisk } from './site-disk.ts'
+import {
+  type Area,
+  areaFolder,
+  diskOf,
+  keptFolder,
+  readUndoJournal,
+  removeUndo,
+  type SiteFolders,
+  undoPlaces,
+} from './undo-journal.ts'
 
 export interface UndoneFiles {
   /** Files that the restore had added, and that are gone again. */
@@ -18,45 +26,46 @@ export interface UndoneFiles {
  * @param folders as the site's settings have them: a journal lies where the site can write, and is not trusted with places
  */
 export async function undoFiles(folders: SiteFolders, jobId: string): Promise<UndoneFiles> {
-  const places = undoPlaces(folders.filesDir, jobId)
+  const disk = diskOf(folders)
+  const places = undoPlaces(folders, jobId)
   const finders: Record<Area, PlaceFinder> = {
-    media: new PlaceFinder(areaFolder(folders, 'media'), 'media'),
-    config: new PlaceFinder(areaFolder(folders, 'config'), 'config'),
-    security: new PlaceFinder(areaFolder(folders, 'security'), 'config'),
+    media: new PlaceFinder(areaFolder(folders, 'media'), 'media', disk),
+    config: new PlaceFinder(areaFolder(folders, 'config'), 'config', disk),
+    security: new PlaceFinder(areaFolder(folders, 'security'), 'config', disk),
   }
   const undone: UndoneFiles = { removed: 0, putBack: 0 }
   const made: string[] = []
-  for await (const line of readUndoJournal(folders.filesDir, jobId)) {
+  for await (const line of readUndoJournal(folders, jobId)) {
     if (line.type === 'start' || line.type === 'committing' || line.type === 'remove-folder') continue
     const finder = finders[line.area]
     const parts = safeParts(line.path.join('/'), line.area === 'media' ? 'media' : 'config')
-    const path = join(finder.root, ...parts)
+    const path = disk.join(finder.root, ...parts)
     if (line.type === 'folder') {
       made.push(path)
       continue
     }
     const part = partBeside(path, jobId)
     const standing = await finder.look(parts)
-    await rm(part, { force: true })
+    await disk.remove(part)
     if (line.type !== 'add') {
       // somebody has put another file there since
       if (line.type === 'remove' && standing !== 'nothing') continue
-      const kept = join(keptFolder(places, line.area), ...parts)
-      if (!(await lstat(kept).catch(() => null))?.isFile()) continue
-      await moveFile(kept, path, part)
+      const kept = disk.join(keptFolder(places, line.area), ...parts)
+      if ((await disk.facts(kept))?.kind !== 'file') continue
+      await disk.move(kept, path, part)
       undone.putBack += 1
-    } else if (standing === 'file' && (await isOurs(path, line))) {
-      await rm(path)
+    } else if (standing === 'file' && (await isOurs(disk, path, line))) {
+      await disk.remove(path)
       undone.removed += 1
     }
   }
-  await removeEmptied(made)
-  await removeUndo(folders.filesDir, jobId)
+  await removeEmptied(made, disk)
+  await removeUndo(folders, jobId)
   return undone
 }
 
 /** Whether a file is still the one that was added. After a power cut it may have lost its end, but not its time. */
-async function isOurs(path: string, added: { size: number; seconds: number }): Promise<boolean> {
-  const facts = await lstat(path)
-  return facts.size <= added.size && Math.floor(facts.mtimeMs / 1000) === added.seconds
+async function isOurs(disk: SiteDisk, path: string, added: { size: number; seconds: number }): Promise<boolean> {
+  const facts = await disk.facts(path)
+  return facts !== null && facts.size <= added.size && facts.seconds === added.seconds
 }

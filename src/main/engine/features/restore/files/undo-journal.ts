@@ -1,15 +1,13 @@
-import { createReadStream, existsSync } from 'node:fs'
-import { type FileHandle, lstat, mkdir, open, readdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { z } from 'zod'
-import { syncFolder, writeFileAtomic } from '#engine/foundation/files/atomic.ts'
 import { AppError } from '#shared/errors.ts'
+import { InFlight } from './in-flight.ts'
+import { type DiskAppender, localDisk, type SiteDisk } from './site-disk.ts'
 
 const JOB_ID = /^[0-9A-Za-z-]{1,64}$/
 const FOLDER = 'backup-desk-undo'
 const JOURNAL = 'journal.jsonl'
 const COMMITTED = 'committed'
+const LOOKS_AT_ONCE = 16
 const path = z.array(z.string().min(1).max(255)).max(32)
 const area = z.enum(['media', 'config', 'security']).default('media')
 
@@ -21,11 +19,21 @@ export interface SiteFolders {
   filesDir: string
   siteDir: string
   securityDir: string
+  /** Default: that of this computer. */
+  disk?: SiteDisk
 }
 
-export function areaFolder({ filesDir, siteDir, securityDir }: SiteFolders, of: Area): string {
-  if (of === 'media') return join(filesDir, 'archive')
-  return of === 'config' ? join(siteDir, 'priv') : securityDir
+/** Where what can be undone is kept. */
+export type UndoRoot = Pick<SiteFolders, 'filesDir' | 'disk'>
+
+export function diskOf({ disk }: Pick<SiteFolders, 'disk'>): SiteDisk {
+  return disk ?? localDisk
+}
+
+export function areaFolder(folders: SiteFolders, of: Area): string {
+  const { join } = diskOf(folders)
+  if (of === 'media') return join(folders.filesDir, 'archive')
+  return of === 'config' ? join(folders.siteDir, 'priv') : folders.securityDir
 }
 
 /** One line of `backup-desk-undo/JOB/journal.jsonl`, on the disk before what it tells of is done. */
@@ -70,9 +78,10 @@ export interface UndoPlaces {
   staged: string
 }
 
-export function undoPlaces(filesDir: string, jobId: string): UndoPlaces {
+export function undoPlaces(root: UndoRoot, jobId: string): UndoPlaces {
   if (!JOB_ID.test(jobId)) throw new AppError('bad-input', 'This is not the id of a job.')
-  const folder = join(filesDir, FOLDER, jobId)
+  const { join } = diskOf(root)
+  const folder = join(root.filesDir, FOLDER, jobId)
   return {
     folder,
     journal: join(folder, JOURNAL),
@@ -90,11 +99,9 @@ export function keptFolder(places: UndoPlaces, of: Area): string {
 }
 
 /** Jobs that left something to undo, oldest first. */
-export async function listUndoJobs(filesDir: string): Promise<string[]> {
-  const names = await readdir(join(filesDir, FOLDER)).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return []
-    throw error
-  })
+export async function listUndoJobs(root: UndoRoot): Promise<string[]> {
+  const disk = diskOf(root)
+  const names = await disk.names(disk.join(root.filesDir, FOLDER))
   return names.filter((name) => JOB_ID.test(name)).sort()
 }
 
@@ -105,22 +112,22 @@ export interface UndoJournal {
 }
 
 /** Opens the journal of a job, which begins it when there is none yet. */
-export async function openUndoJournal(filesDir: string, start: UndoLine & { type: 'start' }): Promise<UndoJournal> {
-  const places = undoPlaces(filesDir, start.job)
-  const isNew = !hasUndo(filesDir, start.job)
-  for (const folder of [join(filesDir, FOLDER), places.folder, places.staged])
-    await mkdir(folder, { recursive: true, mode: 0o700 })
-  const journal = writerOn(await open(places.journal, 'a', 0o600))
+export async function openUndoJournal(root: UndoRoot, start: UndoLine & { type: 'start' }): Promise<UndoJournal> {
+  const disk = diskOf(root)
+  const places = undoPlaces(root, start.job)
+  const isNew = !(await hasUndo(root, start.job))
+  await disk.makeFolders(places.staged)
+  const journal = writerOn(await disk.openAppender(places.journal))
   if (!isNew) return journal
   await journal.append([start])
-  await syncFolder(places.folder)
-  await syncFolder(join(filesDir, FOLDER))
+  await disk.syncFolder(places.folder)
+  await disk.syncFolder(disk.join(root.filesDir, FOLDER))
   return journal
 }
 
 /** Adds lines to a journal that is there. */
-export async function appendToUndoJournal(filesDir: string, jobId: string, lines: readonly UndoLine[]): Promise<void> {
-  const journal = writerOn(await open(undoPlaces(filesDir, jobId).journal, 'a'))
+export async function appendToUndoJournal(root: UndoRoot, jobId: string, lines: readonly UndoLine[]): Promise<void> {
+  const journal = writerOn(await diskOf(root).openAppender(undoPlaces(root, jobId).journal))
   try {
     await journal.append(lines)
   } finally {
@@ -128,31 +135,21 @@ export async function appendToUndoJournal(filesDir: string, jobId: string, lines
   }
 }
 
-function writerOn(handle: FileHandle): UndoJournal {
+function writerOn(file: DiskAppender): UndoJournal {
   return {
-    async append(lines) {
-      // a line that a crash cut short stays alone on its line
-      await handle.appendFile(lines.map((line) => `\n${JSON.stringify(line)}\n`).join(''))
-      await handle.sync()
-    },
-    close: () => handle.close(),
+    // a line that a crash cut short stays alone on its line
+    append: (lines) => file.append(lines.map((line) => `\n${JSON.stringify(line)}\n`).join('')),
+    close: () => file.close(),
   }
 }
 
 /** Reads a journal line by line; a line that was cut short told of nothing that was done yet. */
-export async function* readUndoJournal(filesDir: string, jobId: string): AsyncGenerator<UndoLine> {
-  const { journal } = undoPlaces(filesDir, jobId)
-  if (!hasUndo(filesDir, jobId)) return
-  const input = createReadStream(journal)
-  try {
-    for await (const text of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
-      if (text === '') continue
-      const line = parse(text)
-      if (line) yield line
-    }
-  } finally {
-    // whoever needs the first lines alone leaves early
-    input.destroy()
+export async function* readUndoJournal(root: UndoRoot, jobId: string): AsyncGenerator<UndoLine> {
+  if (!(await hasUndo(root, jobId))) return
+  for await (const text of diskOf(root).lines(undoPlaces(root, jobId).journal)) {
+    if (text === '') continue
+    const line = parse(text)
+    if (line) yield line
   }
 }
 
@@ -167,17 +164,17 @@ export interface UndoStart {
 }
 
 /** Reads how a journal begins, whatever its length; null: without its first line nothing was done yet. */
-export async function readUndoStart(filesDir: string, jobId: string): Promise<UndoStart | null> {
-  for await (const line of readUndoJournal(filesDir, jobId)) {
+export async function readUndoStart(root: UndoRoot, jobId: string): Promise<UndoStart | null> {
+  for await (const line of readUndoJournal(root, jobId)) {
     if (line.type === 'start') return { site: line.site, at: new Date(line.at), schema: line.schema, undoes: line.undoes ?? null }
   }
   return null
 }
 
 /** Reads a journal to its end, where the session is named that was about to commit; null: none was. */
-export async function readCommitting(filesDir: string, jobId: string): Promise<(UndoLine & { type: 'committing' }) | null> {
+export async function readCommitting(root: UndoRoot, jobId: string): Promise<(UndoLine & { type: 'committing' }) | null> {
   let found: (UndoLine & { type: 'committing' }) | null = null
-  for await (const line of readUndoJournal(filesDir, jobId)) if (line.type === 'committing') found = line
+  for await (const line of readUndoJournal(root, jobId)) if (line.type === 'committing') found = line
   return found
 }
 
@@ -190,17 +187,19 @@ function parse(text: string): UndoLine | null {
 }
 
 /** Whether a job left something that can be undone. */
-export function hasUndo(filesDir: string, jobId: string): boolean {
-  return existsSync(undoPlaces(filesDir, jobId).journal)
+export async function hasUndo(root: UndoRoot, jobId: string): Promise<boolean> {
+  return (await diskOf(root).facts(undoPlaces(root, jobId).journal)) !== null
 }
 
 /** The whole restore is in place: nothing is undone by itself any more. */
-export async function markCommitted(filesDir: string, jobId: string): Promise<void> {
-  await writeFileAtomic(join(undoPlaces(filesDir, jobId).folder, COMMITTED), '')
+export async function markCommitted(root: UndoRoot, jobId: string): Promise<void> {
+  const disk = diskOf(root)
+  await disk.writeAtomic(disk.join(undoPlaces(root, jobId).folder, COMMITTED), '')
 }
 
-export function isCommitted(filesDir: string, jobId: string): boolean {
-  return existsSync(join(undoPlaces(filesDir, jobId).folder, COMMITTED))
+export async function isCommitted(root: UndoRoot, jobId: string): Promise<boolean> {
+  const disk = diskOf(root)
+  return (await disk.facts(disk.join(undoPlaces(root, jobId).folder, COMMITTED))) !== null
 }
 
 export interface KeptFiles {
@@ -214,25 +213,36 @@ export interface KeptFiles {
 }
 
 /** What a job left that can be undone, by its journal and what lies there. */
-export async function measureUndo(filesDir: string, jobId: string): Promise<KeptFiles> {
+export async function measureUndo(root: UndoRoot, jobId: string): Promise<KeptFiles> {
   const kept: KeptFiles = { replaced: 0, bytes: 0, missing: 0, added: 0 }
-  const places = undoPlaces(filesDir, jobId)
-  for await (const line of readUndoJournal(filesDir, jobId)) {
-    if (line.type === 'add') kept.added += 1
-    if (line.type !== 'replace' && line.type !== 'remove') continue
-    const facts = await lstat(join(keptFolder(places, line.area), ...line.path)).catch(() => null)
-    if (facts?.isFile()) {
+  const disk = diskOf(root)
+  const places = undoPlaces(root, jobId)
+  const looks = new InFlight(LOOKS_AT_ONCE, Number.POSITIVE_INFINITY)
+  const look = async (path: string) => {
+    const facts = await disk.facts(path)
+    if (facts?.kind === 'file') {
       kept.replaced += 1
       kept.bytes += facts.size
     } else kept.missing += 1
+  }
+  try {
+    for await (const line of readUndoJournal(root, jobId)) {
+      if (line.type === 'add') kept.added += 1
+      if (line.type !== 'replace' && line.type !== 'remove') continue
+      await looks.start(0, () => look(disk.join(keptFolder(places, line.area), ...line.path)))
+    }
+    await looks.drain()
+  } finally {
+    await looks.settle()
   }
   return kept
 }
 
 /** Forgets what could be undone. */
-export async function removeUndo(filesDir: string, jobId: string): Promise<void> {
-  const { folder, staged, replaced, replacedConfig, replacedSecurity } = undoPlaces(filesDir, jobId)
+export async function removeUndo(root: UndoRoot, jobId: string): Promise<void> {
+  const disk = diskOf(root)
+  const { folder, staged, replaced, replacedConfig, replacedSecurity } = undoPlaces(root, jobId)
   // the journal goes last: without it nobody would know whose files these are
-  for (const inside of [staged, replaced, replacedConfig, replacedSecurity]) await rm(inside, { recursive: true, force: true })
-  await rm(folder, { recursive: true, force: true })
+  for (const inside of [staged, replaced, replacedConfig, replacedSecurity]) await disk.removeTree(inside)
+  await disk.removeTree(folder)
 }

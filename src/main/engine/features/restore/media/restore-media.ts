@@ -1,14 +1,14 @@
-import { stat } from 'node:fs/promises'
-import { join } from 'node:path'
 import { AppError } from '#shared/errors.ts'
 import { type ArchiveLimits, checkedEntries } from '../files/checked-entries.ts'
+import { openFileWriter } from '../files/file-writer.ts'
 import type { WriterRequest } from '../files/put-in-place.ts'
-import { SafeWriter, type WriteCounts } from '../files/safe-writer.ts'
+import type { WriteCounts } from '../files/safe-writer.ts'
+import { localDisk, type SiteDisk } from '../files/site-disk.ts'
 import { MEDIA_LIMITS } from './limits.ts'
 
 /** `filesDir` is the site's files folder: media are in `archive` below it. */
 export interface RestoreMediaRequest
-  extends Pick<WriterRequest, 'filesDir' | 'jobId' | 'site' | 'schema' | 'workers' | 'signal' | 'onBytes'> {
+  extends Pick<WriterRequest, 'filesDir' | 'disk' | 'same' | 'jobId' | 'site' | 'schema' | 'workers' | 'signal' | 'onBytes'> {
   /** Plain tar bytes. */
   tar: AsyncIterable<Buffer>
   limits?: ArchiveLimits
@@ -26,9 +26,10 @@ export type MediaResult = WriteCounts
  */
 export async function restoreMedia(request: RestoreMediaRequest): Promise<MediaResult> {
   const { tar, filesDir, signal, platform, limits = MEDIA_LIMITS } = request
-  const root = join(filesDir, 'archive')
-  const owner = await ownerOf(root)
-  const writer = await SafeWriter.open({ ...request, area: 'media', kind: 'media', root })
+  const disk = request.disk ?? localDisk
+  const root = disk.join(filesDir, 'archive')
+  const owner = await ownerOf(disk, root)
+  const writer = await openFileWriter({ ...request, area: 'media', kind: 'media', root })
   try {
     for await (const { entry, parts } of checkedEntries(tar, { kind: 'media', limits, ...(platform ? { platform } : {}) })) {
       signal.throwIfAborted()
@@ -42,15 +43,15 @@ export async function restoreMedia(request: RestoreMediaRequest): Promise<MediaR
   }
 }
 
-/** The owner that media have; null: that of whoever runs this, who may give files to nobody else. */
-async function ownerOf(folder: string): Promise<{ uid: number; gid: number } | null> {
-  const facts = await stat(folder).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT') throw error
+/** The owner that media have; null: that of whoever writes there, who may give files to nobody else. */
+async function ownerOf(disk: SiteDisk, folder: string): Promise<{ uid: number; gid: number } | null> {
+  const facts = await disk.target(folder)
+  if (!facts) {
     throw new AppError('no-media-folder', `There is no folder ${folder}. No media were restored.`, {
       hint: 'Check the files folder in the site’s settings.',
       details: { folder },
     })
-  })
+  }
   // root's files would be closed to the server
-  return process.getuid?.() === 0 ? { uid: facts.uid, gid: facts.gid } : null
+  return (await disk.user())?.uid === 0 ? { uid: facts.uid, gid: facts.gid } : null
 }

@@ -1,16 +1,21 @@
 import { randomUUID } from 'node:crypto'
 import { statfs } from 'node:fs/promises'
+import { serverFreeBytes } from '#engine/foundation/connections/ssh/server-disk.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
 import type { JobContext, JobHandle } from '#engine/foundation/jobs/types.ts'
 import { hashOf, PLAN_LIFE_MS } from '#engine/foundation/plans/plan-shelf.ts'
 import { AppError } from '#shared/errors.ts'
 import type { PartKind, RepositoryName } from '#shared/model/backup.ts'
 import type { PlanCheck, RestorePart, RestorePlan } from '#shared/model/plan.ts'
-import { localServer, type Site } from '#shared/model/site.ts'
+import type { Site } from '#shared/model/site.ts'
 import type { ConfigPart } from '../config/config-entry.ts'
 import { type ConfigSurvey, surveyConfig } from '../config/survey-config.ts'
+import { diskOf, type SiteFolders } from '../files/undo-journal.ts'
 import { type LiveDatabase, readLive, readNeeded } from '../live.ts'
 import { type MediaSurvey, surveyMedia } from '../media/survey-media.ts'
+import { serverWriteCheck } from '../remote-files/server-write-check.ts'
+import { type MediaSums, surveyRemoteMedia } from '../remote-files/survey-remote-media.ts'
+import { siteFolders } from '../site-folders.ts'
 import { type DumpSurvey, surveyDump } from '../survey-dump.ts'
 import * as checks from './checks.ts'
 import { readDatabaseSpace } from './database-space.ts'
@@ -78,6 +83,9 @@ class PlanMaker {
   readonly #checks: PlanCheck[] = []
   /** The schema that is written. */
   readonly #schema: string
+  #found: SiteFolders | null | undefined
+  /** Those parts of the restore that are files. */
+  #files: RestorePart[] = []
 
   constructor(context: EngineContext, job: JobContext, site: Site, source: Site, request: RestorePlanRequest) {
     this.#context = context
@@ -93,6 +101,7 @@ class PlanMaker {
     const { withoutOwners = false, withoutGrants = false } = this.#request
     const found = await findBackup(this.#context, this.#source, this.#request)
     const parts = this.#wantedParts(found)
+    this.#files = parts.filter((part) => part !== 'database')
     const reader = new BackupReader(this.#context, this.#job, found, this.#request.passwords, this.#checks)
     await reader.gatherPasswords(
       this.#source.name,
@@ -155,6 +164,7 @@ class PlanMaker {
       plan,
       from: found.from,
       ...preconditions,
+      mediaSums: media?.survey?.sums ?? null,
       expected,
       passwords: reader.passwords,
       isUsed: false,
@@ -173,7 +183,7 @@ class PlanMaker {
       if (!wanted.includes(part)) continue
       if (partOf(entry, PART_OF[part]) === null) {
         if (part !== 'database') this.#checks.push(checks.missingPartCheck(PART_WORDS[part]))
-      } else if (part !== 'database' && !localServer(this.#site)) {
+      } else if (part !== 'database' && !this.#site.server) {
         this.#checks.push(checks.noFolderCheck(PART_WORDS[part]))
       } else parts.push(part)
     }
@@ -202,28 +212,41 @@ class PlanMaker {
   }
 
   async #readMedia(reader: BackupReader) {
-    const server = localServer(this.#site)
-    if (!server) return null
+    const folders = await this.#folders()
+    if (!folders) return null
     const { signal } = this.#job
-    const media = await reader.read<MediaSurvey>('files', 'Media', 'its end', (content) =>
-      surveyMedia(content, server.filesDir, { signal }),
+    const { filesDir } = folders
+    const { server } = diskOf(folders)
+    const media = await reader.read<MediaSurvey & { sums?: MediaSums }>('files', 'Media', 'its end', (content) =>
+      server ? surveyRemoteMedia(content, server, filesDir, signal) : surveyMedia(content, filesDir, { signal }),
     )
     if (!media.survey) return media
-    const disk = await statfs(server.filesDir).catch(() => null)
-    if (disk) this.#checks.push(checks.spaceCheck(media.survey, disk.bavail * disk.bsize))
+    const free = server ? await serverFreeBytes(server, filesDir, signal) : await localFreeBytes(filesDir)
+    if (free !== null) this.#checks.push(checks.spaceCheck(media.survey, free))
     return media
   }
 
   async #readConfig(reader: BackupReader, parts: ConfigPart[]) {
-    const folders = localServer(this.#site)
+    if (parts.length === 0) return null
+    const folders = await this.#folders()
     const { name: site } = this.#site
-    if (!folders || parts.length === 0) return null
+    if (!folders) return null
     const { signal } = this.#job
     const config = await reader.read<ConfigSurvey>('config', 'Configuration', 'its end', (tar) =>
       surveyConfig({ tar, folders, site, parts, signal }),
     )
     for (const note of config.survey?.notes ?? []) this.#checks.push(checks.configNoteCheck(note))
     return config
+  }
+
+  /** null: the site has no server. */
+  async #folders(): Promise<SiteFolders | null> {
+    const isFirst = this.#found === undefined
+    this.#found ??= await siteFolders(this.#context, this.#site, this.#job.signal)
+    const { server } = diskOf(this.#found ?? {})
+    if (isFirst && this.#found && server)
+      this.#checks.push(await serverWriteCheck(server, this.#found, this.#files, this.#job.signal))
+    return this.#found
   }
 
   async #readLive(askedSchemas: string[]): Promise<LiveDatabase> {
@@ -266,6 +289,15 @@ export function configParts(parts: readonly RestorePart[]): ConfigPart[] {
   return parts.filter((part) => part === 'config' || part === 'security')
 }
 
-function withoutWrites({ bytesToWrite: _, ...media }: MediaSurvey): NonNullable<RestorePlan['media']> {
+function withoutWrites({
+  bytesToWrite: _,
+  sums: __,
+  ...media
+}: MediaSurvey & { sums?: MediaSums }): NonNullable<RestorePlan['media']> {
   return media
+}
+
+async function localFreeBytes(folder: string): Promise<number | null> {
+  const disk = await statfs(folder).catch(() => null)
+  return disk && disk.bavail * disk.bsize
 }

@@ -3,6 +3,7 @@ import { PlanShelf } from '#engine/foundation/plans/plan-shelf.ts'
 import type { RepositoryName } from '#shared/model/backup.ts'
 import type { RestorePlan } from '#shared/model/plan.ts'
 import type { PartFile } from '../open-part.ts'
+import type { MediaSums } from '../remote-files/survey-remote-media.ts'
 
 /** A part as the plan read it, to its end. */
 export interface PlannedPart extends PartFile {
@@ -24,6 +25,8 @@ export interface StoredPlan {
   database: PlannedPart | null
   media: PlannedPart | null
   config: PlannedPart | null
+  /** Media that a server has with the backup's content; null: they are compared as they are written. */
+  mediaSums: MediaSums | null
   liveOid: number | null
   /** What the database must hold once it is loaded. */
   expected: ExpectedContent

@@ -1,9 +1,5 @@
-import { existsSync } from 'node:fs'
-import { readFile, rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import { z } from 'zod'
-import { writeFileAtomic } from '#engine/foundation/files/atomic.ts'
-import { undoPlaces } from '../files/undo-journal.ts'
+import { diskOf, type UndoRoot, undoPlaces } from '../files/undo-journal.ts'
 
 const MARK = 'dropping'
 
@@ -18,20 +14,20 @@ const droppingSchema = z
 /** The schema that goes together with the files of a job, and the session that deletes it; null: there are files only. */
 export type Dropping = z.infer<typeof droppingSchema>
 
-const markOf = (filesDir: string, jobId: string) => join(undoPlaces(filesDir, jobId).folder, MARK)
+const markOf = (root: UndoRoot, jobId: string) => diskOf(root).join(undoPlaces(root, jobId).folder, MARK)
 
 /** From here on, the kept files of a job go when the schema does. On the disk when it resolves. */
-export async function markDropping(filesDir: string, jobId: string, dropping: Dropping): Promise<void> {
-  await writeFileAtomic(markOf(filesDir, jobId), JSON.stringify(dropping))
+export async function markDropping(root: UndoRoot, jobId: string, dropping: Dropping): Promise<void> {
+  await diskOf(root).writeAtomic(markOf(root, jobId), JSON.stringify(dropping))
 }
 
 /** The schema stays, and so do the files. */
-export async function unmarkDropping(filesDir: string, jobId: string): Promise<void> {
-  await rm(markOf(filesDir, jobId), { force: true })
+export async function unmarkDropping(root: UndoRoot, jobId: string): Promise<void> {
+  await diskOf(root).remove(markOf(root, jobId))
 }
 
 /** What a job's deletion waited for when it was interrupted; undefined: none was. */
-export async function readDropping(filesDir: string, jobId: string): Promise<Dropping | undefined> {
-  const path = markOf(filesDir, jobId)
-  return existsSync(path) ? droppingSchema.parse(JSON.parse(await readFile(path, 'utf8'))) : undefined
+export async function readDropping(root: UndoRoot, jobId: string): Promise<Dropping | undefined> {
+  const text = await diskOf(root).readText(markOf(root, jobId))
+  return text === null ? undefined : droppingSchema.parse(JSON.parse(text))
 }

@@ -2,8 +2,9 @@ import type { EngineContext } from '#engine/foundation/context.ts'
 import { AppError, toAppError } from '#shared/errors.ts'
 import type { Job } from '#shared/model/job.ts'
 import type { KeptState } from '#shared/model/plan.ts'
-import { localServer, type Site } from '#shared/model/site.ts'
+import type { Site } from '#shared/model/site.ts'
 import { isCutWhenKept, keptMoment } from '../plan/kept-name.ts'
+import { siteFolders } from '../site-folders.ts'
 import { type KeptSchema, readKeptSchemas } from './kept-schemas.ts'
 import { type SetAside, setAsideBy } from './restore-facts.ts'
 import { readUndoFolders, type UndoFolder } from './undo-folders.ts'
@@ -37,10 +38,7 @@ export async function listKept(context: EngineContext, site: Site, signal?: Abor
     failures.push(toAppError(error))
     return []
   }
-  const server = localServer(site)
-  const folders = await (server ? readUndoFolders(server.filesDir, site.name) : Promise.resolve([])).catch((error) =>
-    tolerate<UndoFolder>(error),
-  )
+  const folders = await undoFoldersOf(context, site, signal).catch((error) => tolerate<UndoFolder>(error))
   const schemas = await readSchemas(context, site, signal).catch((error) => tolerate<KeptSchema>(error))
   signal?.throwIfAborted()
   const [failure] = failures
@@ -63,6 +61,12 @@ export async function findKept(context: EngineContext, site: Site, id: string, s
     hint: 'See what is kept with: zbd kept SITE',
     details: { id: id.slice(0, 200), kept: kept.map(({ state }) => state.id) },
   })
+}
+
+/** Of all folders that restores left. */
+export async function undoFoldersOf(context: EngineContext, site: Site, signal?: AbortSignal): Promise<UndoFolder[]> {
+  const folders = await siteFolders(context, site, signal)
+  return folders ? readUndoFolders(folders, site.name) : []
 }
 
 async function readSchemas(context: EngineContext, site: Site, signal: AbortSignal | undefined): Promise<KeptSchema[]> {

@@ -4,11 +4,12 @@ import type { EngineContext } from '#engine/foundation/context.ts'
 import type { JobContext, JobHandle } from '#engine/foundation/jobs/types.ts'
 import { hashOf, PLAN_LIFE_MS } from '#engine/foundation/plans/plan-shelf.ts'
 import type { PlanCheck, WayBackPlan } from '#shared/model/plan.ts'
-import { localServer, type Site } from '#shared/model/site.ts'
+import type { Site } from '#shared/model/site.ts'
 import { measureUndo } from '../files/undo-journal.ts'
 import { type LiveDatabase, readLive } from '../live.ts'
 import { keptName } from '../plan/kept-name.ts'
 import { editsSince, rowChanges } from '../plan/row-changes.ts'
+import { siteFolders } from '../site-folders.ts'
 import { findKept, type KeptFacts } from './list-kept.ts'
 import { readOutsideDependents } from './outside-dependents.ts'
 import { readUndoFolders, type UndoFolder } from './undo-folders.ts'
@@ -102,10 +103,10 @@ async function lookForUndo(context: EngineContext, job: JobContext, site: Site, 
       checks.dependentsStayCheck(live.schemaOid === null ? [] : await dependentsOf(context, site, live.schemaOid)),
     )
   }
-  const server = localServer(site)
-  if (kept.folder && server) {
-    found.push(checks.filesThereCheck(await measureUndo(server.filesDir, kept.folder.job)))
-    const later = laterChanges(await readUndoFolders(server.filesDir, site.name), kept.folder)
+  const folders = kept.folder ? await siteFolders(context, site, job.signal) : null
+  if (kept.folder && folders) {
+    found.push(checks.filesThereCheck(await measureUndo(folders, kept.folder.job)))
+    const later = laterChanges(await readUndoFolders(folders, site.name), kept.folder)
     if (later.length > 0) found.push(checks.laterChangesCheck(later))
   }
   found.push(checks.writtenSinceCheck(kept.state, edits))

@@ -4,10 +4,12 @@ import type { JobContext } from '#engine/foundation/jobs/types.ts'
 import { hashOf, outdated } from '#engine/foundation/plans/plan-shelf.ts'
 import { AppError, cancelledError, isCancelled, toAppError } from '#shared/errors.ts'
 import { formatPlural } from '#shared/format.ts'
-import { localServer, type Site } from '#shared/model/site.ts'
+import type { Site } from '#shared/model/site.ts'
 import { undoFiles } from '../files/undo-files.ts'
 import { appendToUndoJournal, hasUndo, markCommitted, removeUndo, type SiteFolders } from '../files/undo-journal.ts'
 import type { Committing } from '../load.ts'
+import { forgetUnfinished, noteUnfinished } from '../remote-files/unfinished.ts'
+import { siteFolders } from '../site-folders.ts'
 import { markDropping, unmarkDropping } from './dropping.ts'
 import { undoFacts } from './restore-facts.ts'
 import { dropSchema, swapSchemas } from './schema-changes.ts'
@@ -50,6 +52,7 @@ class WayBackRun {
   readonly #site: Site
   readonly #stored: StoredWayBack
   #taken: TakenBack | null = null
+  #found: SiteFolders | null = null
 
   constructor(context: EngineContext, job: JobContext, site: Site, stored: StoredWayBack) {
     this.#context = context
@@ -81,19 +84,20 @@ class WayBackRun {
   async #undo(): Promise<void> {
     const job = this.#job
     const { schema, folder } = this.#stored.kept
-    const folders = folder ? this.#folders() : null
     try {
       await job.step('check', 'Check again', () => this.#checkAgain())
       if (folder) await job.step('files', 'Put files back', () => this.#takeFilesBack(folder.job))
       if (schema) await job.step('database', 'Swap the schemas', () => this.#swap(schema))
-      else if (folders) await markCommitted(folders.filesDir, job.id)
+      else if (folder) await markCommitted(await this.#folders(), job.id)
     } catch (error) {
       throw await this.#asBefore(error)
     }
-    if (!folders) return
+    if (!folder) return
     try {
-      if (schema) await markCommitted(folders.filesDir, job.id)
+      const folders = await this.#folders()
+      if (schema) await markCommitted(folders, job.id)
       await finishTakingBack(folders, job.id)
+      await forgetUnfinished(this.#context, this.#site, job.id)
     } catch (error) {
       job.log(`The site is back, but clearing up failed; the next start tries again: ${toAppError(error).message}`)
     }
@@ -105,12 +109,14 @@ class WayBackRun {
     await job.step('check', 'Check again', () => this.#checkAgain())
     if (schema) await job.step('database', 'Delete the kept schema', () => this.#dropSchema(schema, folder?.job ?? null))
     if (!folder) return
-    const filesDir = this.#folders().filesDir
-    if (!schema) await markDropping(filesDir, folder.job, null)
+    const folders = await this.#folders()
+    await this.#note(folders, folder.job)
+    if (!schema) await markDropping(folders, folder.job, null)
     // from here on there is no going back, not by a cancel either
     job.phase('Deleting the kept files')
     job.item('files', { state: 'running' })
-    await removeUndo(filesDir, folder.job)
+    await removeUndo(folders, folder.job)
+    await forgetUnfinished(this.#context, this.#site, folder.job)
     job.item('files', { state: 'done' })
   }
 
@@ -119,7 +125,7 @@ class WayBackRun {
     const { settings, kept, liveOid, plan } = this.#stored
     const { folder, schema } = kept
     if (hashOf(await this.#context.sites.get(plan.site)) !== settings) throw outdated('the site’s settings have changed')
-    if (folder && !hasUndo(this.#folders().filesDir, folder.job)) throw outdated('the kept files are gone')
+    if (folder && !(await hasUndo(await this.#folders(), folder.job))) throw outdated('the kept files are gone')
     if (!schema) return
     const client = await connectPostgres(await this.#context.sites.connection(this.#site), this.#job.signal)
     try {
@@ -141,8 +147,10 @@ class WayBackRun {
     const job = this.#job
     const { files } = this.#stored.plan.kept
     job.phase('Putting files back', files ? files.replaced + files.added : null, 'files')
+    const folders = await this.#folders()
+    await this.#note(folders, job.id)
     const taken = await takeBackFiles({
-      folders: this.#folders(),
+      folders,
       jobId: job.id,
       site: this.#site.name,
       undoes,
@@ -167,7 +175,7 @@ class WayBackRun {
       kept,
       keepLiveAs: plan.keptSchema,
       beforeCommit: async (committing) => {
-        if (facts.folder) await appendToUndoJournal(this.#folders().filesDir, job.id, [{ type: 'committing', ...committing }])
+        if (facts.folder) await appendToUndoJournal(await this.#folders(), job.id, [{ type: 'committing', ...committing }])
       },
     })
     job.item('database', { detail: plan.keptSchema === null ? 'done' : `What was live is kept as ${plan.keptSchema}` })
@@ -180,13 +188,18 @@ class WayBackRun {
         ...(await this.#changing()),
         kept,
         beforeCommit: async ({ backend }: Committing) => {
-          if (undoJob !== null)
-            await markDropping(this.#folders().filesDir, undoJob, { schema: kept.name, oid: kept.oid, backend })
+          if (undoJob === null) return
+          const folders = await this.#folders()
+          await this.#note(folders, undoJob)
+          await markDropping(folders, undoJob, { schema: kept.name, oid: kept.oid, backend })
         },
       })
     } catch (error) {
       const isKnown = !(error instanceof AppError && error.code === 'commit-unknown')
-      if (undoJob !== null && isKnown) await unmarkDropping(this.#folders().filesDir, undoJob)
+      if (undoJob !== null && isKnown) {
+        await unmarkDropping(await this.#folders(), undoJob)
+        await forgetUnfinished(this.#context, this.#site, undoJob)
+      }
       throw error
     }
   }
@@ -204,10 +217,15 @@ class WayBackRun {
     }
   }
 
-  #folders(): SiteFolders {
-    const server = localServer(this.#site)
-    if (!server) throw outdated('the site has no files folder any more')
-    return server
+  async #folders(): Promise<SiteFolders> {
+    this.#found ??= await siteFolders(this.#context, this.#site)
+    if (!this.#found) throw outdated('the site has no files folder any more')
+    return this.#found
+  }
+
+  /** From here on a job may leave the files of a server half-changed. */
+  async #note({ disk }: SiteFolders, job: string): Promise<void> {
+    if (disk) await noteUnfinished(this.#context, this.#site, job)
   }
 
   /** After a failed undo: files as before it, and an error that says so. */
@@ -216,10 +234,10 @@ class WayBackRun {
     const { folder } = this.#stored.kept
     // whether the schemas were swapped is not known: the next start finds out and decides
     if (failure.code === 'commit-unknown') return failure
-    const server = localServer(this.#site)
-    if (folder && server && hasUndo(server.filesDir, this.#job.id)) {
+    if (folder && this.#found) {
       try {
-        await undoFiles(server, this.#job.id)
+        await undoFiles(this.#found, this.#job.id)
+        await forgetUnfinished(this.#context, this.#site, this.#job.id)
       } catch (cause) {
         return new AppError(
           'undo-failed',

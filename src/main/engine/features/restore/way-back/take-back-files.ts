@@ -1,12 +1,10 @@
-import { chmod, chown, link, lstat, mkdir, rm, stat } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
-import { makeDurable } from '../files/make-durable.ts'
-import { copyWhole, keepFile, moveFile } from '../files/move-file.ts'
 import { removeEmptied } from '../files/remove-emptied.ts'
 import { PlaceFinder, safeParts } from '../files/safe-path.ts'
+import type { SiteDisk } from '../files/site-disk.ts'
 import {
   type Area,
   areaFolder,
+  diskOf,
   keptFolder,
   openUndoJournal,
   readUndoJournal,
@@ -60,10 +58,10 @@ type FileLine = Exclude<UndoLine, { type: 'start' | 'committing' }>
 export async function takeBackFiles(request: TakeBackRequest): Promise<TakenBack> {
   const { folders, jobId, site, schema, undoes, signal } = request
   const start = { type: 'start', version: 1, job: jobId, site, at: new Date().toISOString(), schema, undoes } as const
-  const journal = await openUndoJournal(folders.filesDir, start)
+  const journal = await openUndoJournal(folders, start)
   const taking = new TakingBack(request, journal)
   try {
-    for await (const line of readUndoJournal(folders.filesDir, undoes)) {
+    for await (const line of readUndoJournal(folders, undoes)) {
       signal.throwIfAborted()
       if (line.type !== 'start' && line.type !== 'committing') await taking.take(line)
     }
@@ -75,21 +73,23 @@ export async function takeBackFiles(request: TakeBackRequest): Promise<TakenBack
 
 /** Once the whole undo is in place: what it took back is forgotten. May be repeated, also after a crash in the middle. */
 export async function finishTakingBack(folders: SiteFolders, jobId: string): Promise<void> {
+  const disk = diskOf(folders)
   let undoes: string | null = null
   const made: string[] = []
-  for await (const line of readUndoJournal(folders.filesDir, jobId)) {
+  for await (const line of readUndoJournal(folders, jobId)) {
     if (line.type === 'start') undoes = line.undoes ?? null
-    if (line.type === 'remove-folder') made.push(join(areaFolder(folders, line.area), ...partsOf(line)))
+    if (line.type === 'remove-folder') made.push(disk.join(areaFolder(folders, line.area), ...partsOf(line)))
   }
-  await removeEmptied(made)
-  await rm(undoPlaces(folders.filesDir, jobId).staged, { recursive: true, force: true })
-  if (undoes !== null) await removeUndo(folders.filesDir, undoes)
+  await removeEmptied(made, disk)
+  await disk.removeTree(undoPlaces(folders, jobId).staged)
+  if (undoes !== null) await removeUndo(folders, undoes)
 }
 
 class TakingBack {
   readonly #result: TakenBack = { putBack: 0, removed: 0, left: 0, missing: 0 }
   readonly #request: TakeBackRequest
   readonly #journal: UndoJournal
+  readonly #disk: SiteDisk
   readonly #finders: Record<Area, PlaceFinder>
   readonly #touched = new Set<Area>()
   #batch: Change[] = []
@@ -99,10 +99,12 @@ class TakingBack {
     this.#request = request
     this.#journal = journal
     const { folders } = request
+    const disk = diskOf(folders)
+    this.#disk = disk
     this.#finders = {
-      media: new PlaceFinder(areaFolder(folders, 'media'), 'media'),
-      config: new PlaceFinder(areaFolder(folders, 'config'), 'config'),
-      security: new PlaceFinder(areaFolder(folders, 'security'), 'config'),
+      media: new PlaceFinder(areaFolder(folders, 'media'), 'media', disk),
+      config: new PlaceFinder(areaFolder(folders, 'config'), 'config', disk),
+      security: new PlaceFinder(areaFolder(folders, 'security'), 'config', disk),
     }
   }
 
@@ -112,10 +114,10 @@ class TakingBack {
     const standing = await this.#finders[area].look(parts)
     const path = this.#pathOf({ area, parts })
     if (line.type === 'folder') {
-      const facts = await lstat(path).catch(() => null)
-      if (facts?.isDirectory()) this.#batch.push({ kind: 'remove-folder', area, parts, mode: facts.mode & 0o777 })
+      const facts = await this.#disk.facts(path)
+      if (facts?.kind === 'folder') this.#batch.push({ kind: 'remove-folder', area, parts, mode: facts.mode & 0o777 })
     } else if (line.type === 'remove-folder') {
-      if (!(await lstat(path).catch(() => null))) this.#batch.push({ kind: 'folder', area, parts, mode: line.mode })
+      if ((await this.#disk.facts(path)) === null) this.#batch.push({ kind: 'folder', area, parts, mode: line.mode })
     } else if (line.type === 'add') {
       if (standing === 'file') await this.#takeAway(path, area, parts, line)
     } else if (standing === 'file' || standing === 'nothing') await this.#bringBack(area, parts, standing === 'file')
@@ -128,28 +130,28 @@ class TakingBack {
     await this.#flush()
     // what came back was on the disk before: only the folders' entries are new
     for (const area of this.#touched) {
-      await makeDurable(areaFolder(this.#request.folders, area), nothing(), this.#request.signal)
+      await this.#disk.makeDurable(areaFolder(this.#request.folders, area), nothing(), this.#request.signal)
     }
     return this.#result
   }
 
   async #takeAway(path: string, area: Area, parts: string[], added: { size: number; seconds: number }): Promise<void> {
-    const facts = await lstat(path)
-    const isAsAdded = facts.size === added.size && Math.floor(facts.mtimeMs / 1000) === added.seconds
+    const facts = await this.#disk.facts(path)
+    const isAsAdded = facts?.size === added.size && facts.seconds === added.seconds
     if (isAsAdded) this.#batch.push({ kind: 'remove', area, parts })
     else this.#result.left += 1
   }
 
   async #bringBack(area: Area, parts: string[], isThere: boolean): Promise<void> {
     const { folders, undoes } = this.#request
-    const kept = join(keptFolder(undoPlaces(folders.filesDir, undoes), area), ...parts)
-    const facts = await lstat(kept).catch(() => null)
-    if (!facts?.isFile()) {
+    const kept = this.#disk.join(keptFolder(undoPlaces(folders, undoes), area), ...parts)
+    const facts = await this.#disk.facts(kept)
+    if (facts?.kind !== 'file') {
       this.#result.missing += 1
       return
     }
     for (let depth = 1; depth < parts.length && !isThere; depth += 1) await this.#needFolder(area, parts.slice(0, depth))
-    const seconds = Math.floor(facts.mtimeMs / 1000)
+    const { seconds } = facts
     this.#batch.push({ kind: isThere ? 'replace' : 'add', area, parts, kept, size: facts.size, seconds })
   }
 
@@ -171,8 +173,8 @@ class TakingBack {
       this.#touched.add(change.area)
       if (change.kind !== 'add' && change.kind !== 'replace') continue
       this.#number += 1
-      const path = join(undoPlaces(folders.filesDir, jobId).staged, String(this.#number))
-      await secondName(change.kept, path)
+      const path = this.#disk.join(undoPlaces(folders, jobId).staged, String(this.#number))
+      await this.#disk.secondName(change.kept, path)
       staged.set(change, path)
     }
     await this.#journal.append(batch.map(lineOf))
@@ -188,25 +190,25 @@ class TakingBack {
     const path = this.#pathOf(change)
     if (change.kind === 'remove-folder') return
     if (change.kind === 'folder') {
-      await makeFolder(path, change.mode)
+      await makeFolder(this.#disk, path, change.mode)
       return
     }
     if (change.kind !== 'add') {
-      const aside = join(keptFolder(undoPlaces(folders.filesDir, jobId), change.area), ...change.parts)
-      await mkdir(dirname(aside), { recursive: true, mode: 0o700 })
-      if (change.kind === 'replace') await keepFile(path, aside)
-      else await moveFile(path, aside, `${aside}.part`)
+      const aside = this.#disk.join(keptFolder(undoPlaces(folders, jobId), change.area), ...change.parts)
+      await this.#disk.makeFolders(this.#disk.join(aside, '..'))
+      if (change.kind === 'replace') await this.#disk.keep(path, aside)
+      else await this.#disk.move(path, aside, `${aside}.part`)
     }
     if (change.kind === 'remove') {
       this.#result.removed += 1
       return
     }
-    await moveFile(staged, path, `${path}.${jobId}.part`)
+    await this.#disk.move(staged, path, `${path}.${jobId}.part`)
     this.#result.putBack += 1
   }
 
   #pathOf({ area, parts }: { area: Area; parts: string[] }): string {
-    return join(this.#finders[area].root, ...parts)
+    return this.#disk.join(this.#finders[area].root, ...parts)
   }
 }
 
@@ -221,21 +223,11 @@ function lineOf(change: Change): UndoLine {
   return { type: kind, area, path }
 }
 
-/** The same file under another name, which costs no room; where a disk can't, a copy. */
-async function secondName(path: string, name: string): Promise<void> {
-  try {
-    await link(path, name)
-  } catch {
-    await copyWhole(path, name, `${name}.part`)
-  }
-}
-
 /** With the owner of the folder that it is in. */
-async function makeFolder(path: string, mode: number): Promise<void> {
-  await mkdir(path, { mode: 0o700 })
-  const { uid, gid } = await stat(dirname(path))
-  if (process.getuid?.() === 0) await chown(path, uid, gid)
-  await chmod(path, mode | 0o700)
+async function makeFolder(disk: SiteDisk, path: string, mode: number): Promise<void> {
+  const above = await disk.target(disk.join(path, '..'))
+  const isRoot = (await disk.user())?.uid === 0
+  await disk.makeFolder(path, { mode: mode | 0o700, owner: above && isRoot ? { uid: above.uid, gid: above.gid } : null })
 }
 
 async function* nothing(): AsyncGenerator<string> {}

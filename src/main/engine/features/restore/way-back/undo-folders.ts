@@ -1,12 +1,13 @@
-import { stat } from 'node:fs/promises'
 import { AppError } from '#shared/errors.ts'
 import {
+  diskOf,
   isCommitted,
   type KeptFiles,
   listUndoJobs,
   measureUndo,
   readCommitting,
   readUndoStart,
+  type UndoRoot,
   type UndoStart,
   undoPlaces,
 } from '../files/undo-journal.ts'
@@ -26,33 +27,45 @@ const MAX_KNOWN = 200
  * The folders that whole restores and undos of a site left in its files folder, oldest first.
  * @throws AppError `files-unreachable`
  */
-export async function readUndoFolders(filesDir: string, site: string): Promise<UndoFolder[]> {
-  if (!(await stat(filesDir).catch(() => null))?.isDirectory()) {
+export async function readUndoFolders(root: UndoRoot, site: string): Promise<UndoFolder[]> {
+  const { filesDir } = root
+  if ((await diskOf(root).target(filesDir).catch(unlessRemote(root)))?.kind !== 'folder') {
     throw new AppError('files-unreachable', `The files folder ${filesDir} of ${site} can’t be reached.`, {
       hint: 'Is its disk there, and does the path in the site’s settings fit?',
       details: { folder: filesDir },
     })
   }
   const folders: UndoFolder[] = []
-  for (const job of await listUndoJobs(filesDir)) {
-    if (!isCommitted(filesDir, job)) continue
-    const folder = await readUndoFolder(filesDir, job)
+  for (const job of await listUndoJobs(root)) {
+    if (!(await isCommitted(root, job))) continue
+    const folder = await readUndoFolder(root, job)
     // a files folder may be shared by sites
     if (folder?.site === site) folders.push(folder)
   }
   return folders
 }
 
-async function readUndoFolder(filesDir: string, job: string): Promise<UndoFolder | null> {
-  const { journal } = undoPlaces(filesDir, job)
-  const facts = await stat(journal)
-  const version = `${facts.size}:${facts.mtimeMs}`
-  const remembered = known.get(journal)
+async function readUndoFolder(root: UndoRoot, job: string): Promise<UndoFolder | null> {
+  const disk = diskOf(root)
+  const { journal } = undoPlaces(root, job)
+  const facts = await disk.facts(journal)
+  if (!facts) return null
+  const version = `${facts.size}:${facts.seconds}`
+  const key = `${disk.server?.place ?? ''}:${journal}`
+  const remembered = known.get(key)
   if (remembered?.version === version) return remembered.folder
-  const start = await readUndoStart(filesDir, job)
-  const liveOid = (await readCommitting(filesDir, job))?.liveOid ?? null
-  const folder = start && { job, ...start, liveOid, ...(await measureUndo(filesDir, job)) }
+  const start = await readUndoStart(root, job)
+  const liveOid = (await readCommitting(root, job))?.liveOid ?? null
+  const folder = start && { job, ...start, liveOid, ...(await measureUndo(root, job)) }
   if (known.size >= MAX_KNOWN) known.clear()
-  known.set(journal, { version, folder })
+  known.set(key, { version, folder })
   return folder
+}
+
+/** Why a server can't be asked is told by itself. */
+function unlessRemote(root: UndoRoot): (error: unknown) => null {
+  return (error) => {
+    if (diskOf(root).server) throw error
+    return null
+  }
 }

@@ -110,7 +110,7 @@ describe('restoring configuration and security files', () => {
     const undo = join(place.filesDir, 'backup-desk-undo', JOB)
     expect(await mode(undo)).toBe('700')
     expect(await readFile(join(undo, 'replaced-security', 'site.key'), 'utf8')).toBe('live key')
-    expect(await measureUndo(place.filesDir, JOB)).toEqual({ replaced: 2, added: 2, bytes: 12, missing: 0 })
+    expect(await measureUndo(place, JOB)).toEqual({ replaced: 2, added: 2, bytes: 12, missing: 0 })
 
     expect(await undoFiles(place, JOB)).toEqual({ removed: 2, putBack: 2 })
     await rm(join(place.filesDir, 'backup-desk-undo'), { recursive: true })
