@@ -62,7 +62,7 @@ export function startPin(context: EngineContext, request: PinRequest): JobHandle
 async function pin(context: EngineContext, job: JobContext, request: PinRequest): Promise<PinResult> {
   const site = await context.sites.get(request.site)
   job.phase('Looking for the backup', null, 'files')
-  const { from, repository, entry } = await findSource(context, site, request)
+  const { from, repository, entry } = await findSource(context, site, request, job.signal)
   const name = keptName(site.name, 'pinned', new Date(entry.timestamp * 1000))
   if (keptKindOf(site.name, request.name) === 'pinned') return { name: request.name, from, already: true, bytes: 0 }
   const vault = openVault(context, site)
@@ -118,16 +118,17 @@ async function pin(context: EngineContext, job: JobContext, request: PinRequest)
 }
 
 /** @throws AppError `unknown-backup`, or why a repository can't be read */
-async function findSource(context: EngineContext, site: Site, request: PinRequest): Promise<Source> {
+async function findSource(context: EngineContext, site: Site, request: PinRequest, signal: AbortSignal): Promise<Source> {
   const places: RepositoryName[] = request.from ? [request.from] : repositoriesOf(site)
   const seconds = request.timestamp === undefined ? null : Math.floor(Date.parse(request.timestamp) / 1000)
   let trouble: unknown = null
   for (const from of places) {
     try {
-      const repository = await openRepository(context, site, from)
+      const repository = await openRepository(context, site, from, signal)
       const entry = (await repository.readIndex()).get(request.name)
       if (entry && (seconds === null || entry.timestamp === seconds)) return { from, repository, entry }
     } catch (error) {
+      signal.throwIfAborted()
       // another place may have it
       trouble ??= error
     }

@@ -121,7 +121,7 @@ async function indexOf(
 ): Promise<BackupIndex | null> {
   if (isRemote(site, name)) return lastSeen(context, site, name)?.document.entries ?? null
   if (name === 'server' && !site.server) return null
-  const read = inTime(name, options, async () => (await openRepository(context, site, name)).readIndex())
+  const read = inTime(name, options, async (signal) => (await openRepository(context, site, name, signal)).readIndex())
   return read.catch(() => null)
 }
 

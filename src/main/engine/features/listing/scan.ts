@@ -37,7 +37,7 @@ export async function scanSite(
   options: LookOptions = {},
 ): Promise<Scan> {
   try {
-    return await inTime(name, options, async (signal) => scan(await openRepository(context, site, name), name, signal))
+    return await inTime(name, options, async (signal) => scan(await openRepository(context, site, name, signal), name, signal))
   } catch (error) {
     options.signal?.throwIfAborted()
     return failedScan(name, error)

@@ -45,7 +45,7 @@ export function watchRemote(
     const before = lastSeen(context, site, name)
     if (!before?.isListed) return scanSite(context, site, name, options)
     try {
-      const stat = async () => (await openRepository(context, site, name)).stat(INDEX_FILE)
+      const stat = async (signal: AbortSignal) => (await openRepository(context, site, name, signal)).stat(INDEX_FILE)
       const version = (await inTime(name, options, stat))?.version
       if (version === before.files.get(INDEX_FILE)?.version) return { ...before, at: new Date() }
     } catch (error) {

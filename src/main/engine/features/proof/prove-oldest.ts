@@ -83,7 +83,7 @@ export async function proveOldest(context: EngineContext, site: Site, options: N
     const patience = PATIENCE * Math.max(minutes * 60, verifySeconds + drillSeconds)
     const givenUp = AbortSignal.timeout(patience * 1000)
     try {
-      const repository = await openRepository(context, site, place)
+      const repository = await openRepository(context, site, place, job.signal)
       // what never ends must not keep the next night from its backup
       const bounded = { ...job, signal: AbortSignal.any([job.signal, givenUp]) }
       const proof = await proveBackup(context, bounded, {

@@ -54,7 +54,7 @@ export async function startVerify(context: EngineContext, request: VerifyRequest
     holds: [holdOf(site.name, request.level)],
     run: (job) =>
       proveAll(context, job, { site: siteOf(site), entries, level: request.level, passwords }, ({ repository }) =>
-        openRepository(context, site, repository),
+        openRepository(context, site, repository, job.signal),
       ),
   })
 }
@@ -98,7 +98,7 @@ export async function startDrill(context: EngineContext, request: DrillJobReques
     site: site.name,
     holds: [holdOf(site.name, 3)],
     run: async (job) => {
-      const repository = await openRepository(context, site, entry.repository)
+      const repository = await openRepository(context, site, entry.repository, job.signal)
       const proof = await proveBackup(context, job, { site: siteOf(site), entry, repository, level: 3, passwords })
       if (proof.drill === null) throw notDrilled(entry.name, lockedReason(proof) ?? 'it could not be read')
       return { repository: entry.repository, name: entry.name, timestamp: entry.timestamp, report: proof.drill, proof }

@@ -71,7 +71,7 @@ class RestoreRun {
     for (const { id, name, detail } of plan.steps) job.item(id, { name, detail, state: 'waiting' })
     job.item('check', { facts: restoreFacts(plan) })
     const source = await this.#context.sites.get(plan.sourceSite)
-    const repository = await openRepository(this.#context, source, this.#stored.from)
+    const repository = await openRepository(this.#context, source, this.#stored.from, this.#job.signal)
     let tables: string[] = []
     try {
       await job.step('check', 'Check again', () => this.#checkAgain(repository))

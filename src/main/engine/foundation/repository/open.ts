@@ -52,9 +52,15 @@ export function openVault({ sites, locks, home }: RepositoryContext, site: Site)
 
 /**
  * Opens a repository of a site.
+ * @param signal gives up connecting
  * @throws AppError `no-server`, `no-filestore`, `repository-unreachable`, those of the connection
  */
-export async function openRepository(context: RepositoryContext, site: Site, name: RepositoryName): Promise<Repository> {
+export async function openRepository(
+  context: RepositoryContext,
+  site: Site,
+  name: RepositoryName,
+  signal?: AbortSignal,
+): Promise<Repository> {
   if (name === 'vault') return openVault(context, site)
   if (name === 'filestore') return openFilestore(context, site)
   const folder = serverBackupFolder(site)
@@ -66,7 +72,8 @@ export async function openRepository(context: RepositoryContext, site: Site, nam
   }
   if (site.server.kind === 'folder') return openServerFolder(context, folder)
   const { sites, ssh, locks, home } = context
-  const connection = await ssh.connect({ settings: site.server.ssh, secrets: await sites.sshSecrets(site) })
+  const target = { settings: site.server.ssh, secrets: await sites.sshSecrets(site) }
+  const connection = await ssh.connect(target, signal ? { signal } : {})
   const repository = openSftpRepository({ connection, folder, locks, isOurJob: ourJobs(home) })
   await repository.files.reach()
   return repository
