@@ -237,7 +237,7 @@ osd_crush_chooseleaf_type = 0
 osd_class_load_list = *
 osd_class_default_list = *
 [client.rgw]
-rgw_frontends = beast endpoint=127.0.0.1:${ids.port}
+rgw_frontends = beast endpoint=127.0.0.1:${ids.port} tcp_nodelay=1
 rgw_data = ${folder}/run
 rgw_dns_name = localhost
 rgw_enable_usage_log = false

@@ -109,7 +109,7 @@ export async function storeSlot(
         const present = (await readIndexObject(s3)).document.entries.get(record.name)
         if (present && present.timestamp > record.timestamp) throw slotNewer(record, present.timestamp)
         if (present && present.timestamp === record.timestamp) {
-          const state = await compareWithPresent(s3, { present, record, hashes })
+          const state = await compareWithPresent(s3, { present, record, hashes, etags })
           if (state === 'same') {
             await forgetUploads(s3, records, record)
             return present
@@ -179,9 +179,14 @@ function storedFromStart(parts: readonly StoredPart[], size: number): number {
  */
 async function compareWithPresent(
   s3: S3Connection,
-  offered: { present: IndexEntry; record: UploadRecord; hashes: Partial<Record<PartKind, string>> },
+  offered: {
+    present: IndexEntry
+    record: UploadRecord
+    hashes: Partial<Record<PartKind, string>>
+    etags: Partial<Record<PartKind, string | null>>
+  },
 ): Promise<'same' | 'damaged' | 'whole'> {
-  const { present, record, hashes } = offered
+  const { present, record, hashes, etags } = offered
   const files = partFiles(record.name, present)
   let isSame = files.length === record.parts.length && (present.is_encrypted ?? false) === record.isEncrypted
   for (const { kind, file } of files) {
@@ -189,7 +194,15 @@ async function compareWithPresent(
     const facts = await statObject(s3, file)
     const isOffered = part !== undefined && file === fileOf(record, kind) && present[PART_FIELDS[kind].hash] === hashes[kind]
     if (facts === null || (isOffered && facts.size !== part.size)) return 'damaged'
+    if (isOffered && isOtherContent(facts.version, etags[kind] ?? null)) return 'damaged'
     if (!isOffered) isSame = false
   }
   return isSame ? 'same' : 'whole'
+}
+
+/** Only ETags of uploads that were cut into the same parts can be compared. */
+function isOtherContent(found: string, offered: string | null): boolean {
+  const cut = /^[0-9a-f]{32}-(\d+)$/
+  const [parts, offeredParts] = [cut.exec(found)?.[1], cut.exec(offered ?? '')?.[1]]
+  return parts !== undefined && parts === offeredParts && found !== offered
 }
