@@ -28,7 +28,7 @@ beforeAll(async () => {
 })
 
 afterAll(async () => {
-  for (const { ssh } of desks) await ssh.close()
+  for (const opened of desks) await opened.close()
   for (const server of [sshd, withPassword, withKeyboard]) await server?.stop()
 })
 

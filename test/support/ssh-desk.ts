@@ -1,11 +1,11 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openSshConnections } from '#engine/foundation/connections/ssh/connections.ts'
 import type { SshConnections, SshTarget } from '#engine/foundation/connections/ssh/types.ts'
 import { openLocks } from '#engine/foundation/locks.ts'
 import type { SshSecrets, SshSettings } from '#shared/model/site.ts'
 import { directWorkers } from './direct-workers.ts'
-import { temporaryFolder } from './home.ts'
 import type { Sshd } from './sshd.ts'
 
 /** An operator's computer: a home folder with `~/.ssh`, and the engine's connections. */
@@ -17,13 +17,15 @@ export interface SshDesk {
   readonly knownHostsFile: string
   /** Writes a file of `~/.ssh`. */
   put(name: string, content: string): Promise<string>
+  /** Closes the connections and removes the folder. */
+  close(): Promise<void>
 }
 
 export async function openSshDesk(
   options: { env?: NodeJS.ProcessEnv; keepAliveMs?: number; idleMs?: number; trusted?: Sshd[] } = {},
 ): Promise<SshDesk> {
   const { env = {}, trusted = [], ...times } = options
-  const folder = await temporaryFolder()
+  const folder = await mkdtemp(join(tmpdir(), 'backup-desk-ssh-'))
   const userHome = join(folder, 'user')
   await mkdir(join(userHome, '.ssh'), { recursive: true, mode: 0o700 })
   await mkdir(join(folder, 'locks'))
@@ -40,6 +42,10 @@ export async function openSshDesk(
       const file = join(userHome, '.ssh', name)
       await writeFile(file, content, { mode: 0o600 })
       return file
+    },
+    async close() {
+      await ssh.close()
+      await rm(folder, { recursive: true, force: true })
     },
   }
 }

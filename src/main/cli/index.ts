@@ -15,6 +15,7 @@ import { backUpOnServer } from './commands/server.ts'
 import { verifyBackups } from './commands/verify.ts'
 import { dropKept, listKept, undoRestore } from './commands/way-back.ts'
 import { EXIT, exitCodeOf, type Outcome, wrongUse } from './exit.ts'
+import { addHostCommands } from './host-commands.ts'
 import { addNightCommands } from './night-commands.ts'
 import type { Run } from './run.ts'
 import { addServerCommands, addSiteCommands, addSitePassword } from './server-commands.ts'
@@ -133,6 +134,7 @@ function buildProgram(terminal: Terminal, json: boolean, run: Run): Command {
     })
 
   addNightCommands(program, run)
+  addHostCommands(program, run)
   addTransferCommands(program, run)
 
   program

@@ -11,15 +11,12 @@ import { requireSsh } from '#engine/foundation/connections/zotonic/site-zotonic.
 import type { EngineContext } from '#engine/foundation/context.ts'
 import type { Handlers } from '#engine/router.ts'
 import type { servers as area } from '#shared/contract/servers.ts'
-import { beingBuilt } from './being-built.ts'
+import { hostsProcedures } from './hosts.ts'
 
 export function serversProcedures(context: EngineContext): Handlers<typeof area> {
-  const { ssh, sites } = context
+  const { sites } = context
   return {
-    'hosts.list': async () => ({ hosts: await ssh.hostKeys.list() }),
-    'hosts.accept': (key) => ssh.hostKeys.accept(key),
-    'hosts.forget': beingBuilt,
-    'hosts.aliases': async () => ({ aliases: await ssh.aliases() }),
+    ...hostsProcedures(context),
     'servers.discover': async (request) => ({ jobId: startDiscovery(context, request).id }),
     'servers.discovered': async ({ discovery }) => discovered(context, discovery),
     'servers.backup': async ({ site: name }) => {

@@ -9,7 +9,7 @@ import type { Destination } from './destination.ts'
 import { connectionLost, hostUnknown, hostUnreachable, logInRefused, nameOf } from './errors.ts'
 import type { HostKeys } from './host-keys.ts'
 import { publicHostKey } from './known-hosts-line.ts'
-import { prepareLogIn } from './log-in.ts'
+import { logInTo } from './log-in.ts'
 import type { ConnectStep } from './types.ts'
 
 const CONNECT_MS = 15_000
@@ -62,7 +62,7 @@ export async function dial(route: readonly Destination[], options: DialOptions):
 
 async function dialOne(to: Destination, through: Link | null, options: DialOptions): Promise<Link> {
   const { signal, hostKeys, onStep } = options
-  const logIn = await prepareLogIn(to, options.secrets, options.workers)
+  const logIn = logInTo(to, options.secrets, options.workers)
   const known = await hostKeys.knowledge(to.hostKey.host, to.hostKey.port, to.hostKey.files)
   signal.throwIfAborted()
   const timed = stepTimer(onStep)
@@ -143,6 +143,7 @@ async function dialOne(to: Destination, through: Link | null, options: DialOptio
     function dialError(error: Error | undefined): AppError {
       if (signal.aborted) return cancelledError()
       if (refusal) return refusal
+      if (logIn.problem) return logIn.problem
       const level = (error as { level?: string } | undefined)?.level
       const why = error?.message ?? ''
       const isTooMany = /too many authentication failures/i.test(why)

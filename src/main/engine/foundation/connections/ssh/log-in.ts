@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises'
-import type { AnyAuthMethod, AuthenticationType, ConnectConfig, ParsedKey } from 'ssh2'
-import { AppError } from '#shared/errors.ts'
+import type { AnyAuthMethod, AuthenticationType, ConnectConfig, NextAuthHandler, ParsedKey } from 'ssh2'
+import { AppError, toAppError } from '#shared/errors.ts'
 import type { SshSecrets } from '#shared/model/site.ts'
 import type { Workers } from '../../workers.ts'
 import { openAgent } from './agent.ts'
@@ -24,17 +24,72 @@ export interface LogIn {
   readonly offered: readonly string[]
   /** Why something that could have been tried was not, for people. */
   readonly remarks: readonly string[]
+  /** `key-unreadable`, `key-passphrase` of the key file that was named; null: none. */
+  readonly problem: AppError | null
 }
 
 /**
- * What a destination is logged in with, in order: a key file that was named, the agent, other key files, the stored password.
- * @throws AppError `key-unreadable`, `key-passphrase` for the key file that was named
+ * Logs in with, in order: a key file that was named, the agent, other key files, the stored password. Nothing of that is
+ * touched before the server has shown the right host key.
  */
-export async function prepareLogIn(to: Destination, secrets: SshSecrets, workers: Workers): Promise<LogIn> {
+export function logInTo(to: Destination, secrets: SshSecrets, workers: Workers): LogIn {
+  const username = to.user
+  const tried: string[] = []
   const remarks: string[] = []
+  let offered: readonly string[] = []
+  let problem: AppError | null = null
+  let attempts: readonly Attempt[] | null = null
+  let left: Attempt[] = []
+  let last: Attempt | null = null
+  const handler: LogIn['handler'] = (methods, partialSuccess, next) => {
+    if (attempts === null) {
+      collectAttempts(to, secrets, workers, remarks)
+        .then((found) => {
+          attempts = found
+          left = [...found]
+          // says which methods there are
+          next({ type: 'none', username })
+        })
+        .catch((error) => {
+          problem = toAppError(error)
+          giveUp(next)
+        })
+      return
+    }
+    const open: readonly string[] | null = methods
+    if (open !== null) offered = open
+    // the server wants a second proof: all but the one that was just taken may serve
+    if (partialSuccess === true) left = attempts.filter((attempt) => attempt !== last)
+    const at = left.findIndex(({ method }) => open === null || open.includes(method))
+    const attempt = left[at]
+    if (!attempt) return giveUp(next)
+    left.splice(at, 1)
+    last = attempt
+    if (!tried.includes(attempt.name)) tried.push(attempt.name)
+    next(attempt.auth)
+  }
+  return {
+    handler,
+    tried,
+    remarks,
+    get offered() {
+      return offered
+    },
+    get problem() {
+      return problem
+    },
+  }
+}
+
+/** ssh2's documentation has it, its types don't. */
+function giveUp(next: NextAuthHandler): void {
+  next(false as never)
+}
+
+async function collectAttempts(to: Destination, secrets: SshSecrets, workers: Workers, remarks: string[]): Promise<Attempt[]> {
   const attempts: Attempt[] = []
   const { auth, user } = to
-  if (to.keyFile !== null && auth !== 'password' && auth !== 'agent') {
+  if (to.keyFile !== null && (auth === 'auto' || auth === 'key')) {
     attempts.push(keyAttempt(user, to.keyFile, await readPrivateKey(to.keyFile, secrets.passphrase, workers)))
   }
   if (auth === 'auto' || auth === 'agent') {
@@ -60,42 +115,7 @@ export async function prepareLogIn(to: Destination, secrets: SshSecrets, workers
     if (secrets.password) attempts.push(...passwordAttempts(user, secrets.password))
     else if (auth === 'password') remarks.push('no password is stored')
   }
-  return logIn(user, attempts, remarks)
-}
-
-function logIn(user: string, attempts: readonly Attempt[], remarks: readonly string[]): LogIn {
-  const tried: string[] = []
-  let offered: readonly string[] = []
-  let left = [...attempts]
-  let isFirst = true
-  let last: Attempt | null = null
-  const handler: LogIn['handler'] = (methods, partialSuccess, next) => {
-    if (isFirst) {
-      // says which methods there are
-      isFirst = false
-      return next({ type: 'none', username: user })
-    }
-    const open: readonly string[] | null = methods
-    if (open !== null) offered = open
-    // the server wants a second proof: all but the one that was just taken may serve
-    if (partialSuccess === true) left = attempts.filter((attempt) => attempt !== last)
-    const at = left.findIndex(({ method }) => open === null || open.includes(method))
-    const attempt = left[at]
-    // ssh2's documentation has it, its types don't
-    if (!attempt) return next(false as never)
-    left.splice(at, 1)
-    last = attempt
-    if (!tried.includes(attempt.name)) tried.push(attempt.name)
-    return next(attempt.auth)
-  }
-  return {
-    handler,
-    tried,
-    get offered() {
-      return offered
-    },
-    remarks,
-  }
+  return attempts
 }
 
 function keyAttempt(username: string, file: string, key: ParsedKey): Attempt {
