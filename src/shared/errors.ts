@@ -52,6 +52,11 @@ export function cancelledError(): AppError {
   return new AppError('cancelled', 'Cancelled. Nothing half-made is left behind.')
 }
 
+/** @throws AppError `cancelled` */
+export function throwIfCancelled(signal: { readonly aborted: boolean } | undefined): void {
+  if (signal?.aborted) throw cancelledError()
+}
+
 /** True for our own cancellation and for the AbortError of node and the DOM. */
 export function isCancelled(error: unknown): boolean {
   if (error instanceof AppError) return error.code === 'cancelled'

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { ClientChannel } from 'ssh2'
-import { AppError, cancelledError, toAppError } from '#shared/errors.ts'
+import { AppError, cancelledError, throwIfCancelled, toAppError } from '#shared/errors.ts'
 import { readableOf, writableOf } from './channels.ts'
 import { connectionLost } from './errors.ts'
 import type { Link } from './link.ts'
@@ -25,7 +25,7 @@ export async function startCommand(
   signal?: AbortSignal,
 ): Promise<Running> {
   const line = quoteCommand(command)
-  signal?.throwIfAborted()
+  throwIfCancelled(signal)
   const channel = await openChannel(link, place, line)
   let reason: AppError | null = null
   const end = (error: AppError) => {

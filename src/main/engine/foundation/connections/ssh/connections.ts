@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { throwIfCancelled } from '#shared/errors.ts'
 import type { Locks } from '../../locks.ts'
 import type { Workers } from '../../workers.ts'
 import { namesIn, readSshConfig, valuesFor } from './config-file.ts'
@@ -40,7 +41,7 @@ export function openSshConnections(options: SshOptions): SshConnections {
   return {
     hostKeys,
     async connect(target, { signal, onStep } = {}) {
-      signal?.throwIfAborted()
+      throwIfCancelled(signal)
       const route = resolveRoute(target.settings, await readSshConfig(around.userHome), around)
       const key = keyOf(route, target)
       const place = route.at(-1)?.place ?? target.settings.host

@@ -2,7 +2,7 @@ import { lookup } from 'node:dns/promises'
 import { connect as connectTcp, isIP, type LookupFunction, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import ssh2 from 'ssh2'
-import { type AppError, cancelledError } from '#shared/errors.ts'
+import { type AppError, cancelledError, throwIfCancelled } from '#shared/errors.ts'
 import type { SshSecrets } from '#shared/model/site.ts'
 import type { Workers } from '../../workers.ts'
 import type { Destination } from './destination.ts'
@@ -64,7 +64,7 @@ async function dialOne(to: Destination, through: Link | null, options: DialOptio
   const { signal, hostKeys, onStep } = options
   const logIn = logInTo(to, options.secrets, options.workers)
   const known = await hostKeys.knowledge(to.hostKey.host, to.hostKey.port, to.hostKey.files)
-  signal.throwIfAborted()
+  throwIfCancelled(signal)
   const timed = stepTimer(onStep)
   const socket = through ? await openThrough(through, to) : await openSocket(to, timed, signal)
   timed('connect', `${through ? 'through the host before' : 'connected'}, port ${to.port}`)
@@ -184,7 +184,7 @@ function stepTimer(onStep: (step: ConnectStep) => void): Timed {
 
 async function openSocket(to: Destination, timed: Timed, signal: AbortSignal): Promise<Socket> {
   const addresses = await addressesOf(to.host)
-  signal.throwIfAborted()
+  throwIfCancelled(signal)
   timed('resolve', addresses.map(({ address }) => address).join(', '))
   const resolved: LookupFunction = (_host, options, done) => {
     const [first] = addresses

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClientChannel } from 'ssh2'
-import { AppError, cancelledError } from '#shared/errors.ts'
+import { AppError, cancelledError, throwIfCancelled } from '#shared/errors.ts'
 import { duplexOf } from './channels.ts'
 import { runCommand, startCommand } from './commands.ts'
 import { forwardRefused, hostUnreachable } from './errors.ts'
@@ -84,7 +84,7 @@ export function pooledConnection(
   }
 
   async function living(signal?: AbortSignal, onStep?: (step: ConnectStep) => void): Promise<Link> {
-    signal?.throwIfAborted()
+    throwIfCancelled(signal)
     if (isClosed) throw cancelledError()
     if (link && !link.lost) return link
     attempt ??= startAttempt()

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { cancelledError } from '#shared/errors.ts'
+import { cancelledError, throwIfCancelled } from '#shared/errors.ts'
 import type { SftpSession } from './sftp-session.ts'
 
 const REQUEST_BYTES = 32 * 1024
@@ -16,7 +16,7 @@ export async function readRemoteFile(
   range: { offset: number; length: number | null },
   signal?: AbortSignal,
 ): Promise<Readable> {
-  signal?.throwIfAborted()
+  throwIfCancelled(signal)
   const { sftp } = session
   const handle = await session.ask<Buffer>(path, (done) => sftp.open(path, 'r', done))
   const end = range.length === null ? Number.POSITIVE_INFINITY : range.offset + range.length
