@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { cp, readdir, readFile, stat } from 'node:fs/promises'
+import { cp, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -15,8 +15,11 @@ import { missingCeph, startS3, type TestS3 } from '#test/support/ceph.ts'
 import { openTestContext } from '#test/support/engine-context.ts'
 import { fixture, hasFixtures } from '#test/support/fixtures.ts'
 import { temporaryFolder } from '#test/support/home.ts'
+import { startPostgres15 } from '#test/support/postgres.ts'
+import { createDatabaseFrom, makePlan, openLiveSite, runPlan } from '#test/support/restore-site.ts'
 import { filestoreSettings } from '#test/support/s3-repository.ts'
 import { startTcpProxy } from '#test/support/tcp-proxy.ts'
+import { zbd } from '#test/support/zbd.ts'
 
 const missing = missingCeph() ?? (hasFixtures ? null : 'the fixtures of a real server are missing')
 if (missing) console.error(`SKIPPED test/integration/remote-filestore.test.ts: ${missing}`)
@@ -251,4 +254,69 @@ describe.skipIf(missing !== null)('a site’s filestore', () => {
     await sleep(1500)
     expect(events).toHaveLength(3)
   }, 30_000)
+})
+
+describe.skipIf(missing !== null)('zbd and a filestore', () => {
+  it('lists, verifies and pins what is there', async () => {
+    const folder = await temporaryFolder()
+    const settings = filestoreSettings(s3)
+    await uploadFolder(settings, MIXED, /testsite-(?:2|6)/)
+    const options = { home: join(folder, 'home'), env: { BACKUP_DESK_PASSPHRASE: 'canary-passphrase' }, cwd: folder }
+    const site = {
+      name: 'testsite',
+      database: { database: 'd', schema: 's', user: 'u' },
+      filestore: settings,
+      filestoreSecret: s3.secretAccessKey,
+    }
+    await writeFile(join(folder, 'site.json'), JSON.stringify(site))
+    expect((await zbd(['sites', 'add', '--file', join(folder, 'site.json')], options)).code).toBe(0)
+    const listed = await zbd(['list', 'testsite', '--in', 'filestore', '--json'], options)
+    // eight others have lost their files
+    expect(listed.code).toBe(3)
+    expect(listed.json.result).toMatchObject({ backups: { length: 11 }, problems: [] })
+    const text = await zbd(['list', 'testsite', '--in', 'all'], options)
+    expect(text.stdout).toContain(
+      '! testsite-1 in filestore: testsite-1.sql.gz.enc is named by the index, but there is no such file.',
+    )
+    const verified = await zbd(['verify', 'testsite', 'testsite-6', '--from', 'filestore', '--json'], options)
+    expect([verified.code, verified.json.result]).toMatchObject([0, { proofs: [{ repository: 'filestore' }] }])
+    const pinned = await zbd(['pin', 'testsite', 'testsite-6', '--json'], options)
+    expect([pinned.code, pinned.json.result]).toMatchObject([0, { from: 'filestore', already: false }])
+    const none = await zbd(['list', 'testsite', '--in', 'server', '--json'], options)
+    expect([none.code, none.json.error.code]).toEqual([1, 'no-server'])
+    for (const command of [['list'], ['verify', '--from'], ['drill', '--from'], ['pin', '--from'], ['restore', '--from']]) {
+      const [name = '', option = '--in'] = command
+      const args = [name, 'testsite', ...(name === 'list' ? [] : ['testsite-6']), option, 'moon']
+      const wrong = await zbd([...args, ...(name === 'restore' ? ['--plan'] : [])], options)
+      expect([wrong.code, wrong.stderr], name).toEqual([2, expect.stringContaining('vault, server, filestore')])
+    }
+  }, 60_000)
+})
+
+describe.skipIf(missing !== null)('a restore from a filestore', () => {
+  it('reads it there, and asks again that it is what the plan read', async () => {
+    const postgres = await startPostgres15()
+    onTestFinished(() => postgres.stop())
+    await createDatabaseFrom(postgres, 'older', 'revert', 'A-edges-all-options-before.sql.gz')
+    const live = await openLiveSite(postgres, 'live', 'older')
+    onTestFinished(() => live.close())
+    const { context } = live.test
+    context.secrets.addSource(async (name) => (name === 'site/testsite/filestore-secret' ? s3.secretAccessKey : null))
+    const filestore = filestoreSettings(s3)
+    await context.sites.update({ ...(await context.sites.get('testsite')), filestore })
+    await uploadFolder(filestore, fixture('backups', '1-plain-full'))
+    const plan = await makePlan(context)
+    expect(plan).toMatchObject({ backup: { repository: 'filestore' }, runnable: true })
+    expect(plan.from).toBe(
+      `Read from the filestore (s3://${filestore.bucket}/${filestore.prefix}): it was not found in the vault or on the server.`,
+    )
+    expect((await runPlan(context, plan.id)).error).toBeNull()
+    const count = async () => (await postgres.psql('live', 'SELECT count(*) FROM testsite.rsc')).match(/\d+/)?.[0]
+    expect(await count()).toBe('126')
+    const second = await makePlan(context, { parts: ['database'] })
+    await upload(filestore, 'testsite-1.sql.gz', Buffer.from('another'))
+    const job = await runPlan(context, second.id)
+    expect(job.error?.code).toBe('plan-outdated')
+    expect(await count()).toBe('126')
+  }, 120_000)
 })

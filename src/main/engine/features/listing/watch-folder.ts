@@ -2,7 +2,7 @@ import { type FSWatcher, watch } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { statPlainFile } from '#engine/foundation/repository/folder-read.ts'
-import { INDEX_FILE, parseWorkName } from '#engine/foundation/repository/names.ts'
+import { INDEX_FILE, isOurs } from '#engine/foundation/repository/names.ts'
 
 export interface Watching {
   close(): void
@@ -45,7 +45,7 @@ export function watchFolder(folder: string, pollEvery: number | null, onChange: 
     if (present === null) return
     try {
       watcher = watch(folder, { persistent: false }, (kind, file) => {
-        if (file === null || file === INDEX_FILE || (kind === 'rename' && parseWorkName(file) === null)) onChange()
+        if (file === null || file === INDEX_FILE || (kind === 'rename' && !isOurs(file))) onChange()
       })
       watcher.on('error', stopListening)
       watched = present

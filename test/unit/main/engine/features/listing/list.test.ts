@@ -72,6 +72,7 @@ describe('listFolder', () => {
       `shop-1.sql.gz.${job}.part`,
       `shop-1.${job}.intent`,
       'backup.json.tmp',
+      '.backup-desk.lease',
     ]
     for (const file of files) await writeFile(join(folder, file), 'x')
     await mkdir(join(folder, 'folder'))
