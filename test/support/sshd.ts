@@ -95,6 +95,8 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
       'MaxSessions 100',
       'PrintMotd no',
       'Subsystem sftp internal-sftp',
+      // bash would read its user's .bashrc for each command, which may take seconds: it does so on the first level only
+      'SetEnv SHLVL=2',
       ...(options.config ?? []),
     ]
     await writeFile(configFile, `${lines.join('\n')}\n`)
