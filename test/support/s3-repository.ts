@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import type { S3Patience } from '#engine/foundation/connections/s3/connection.ts'
 import { openS3Repository, type S3Repository } from '#engine/foundation/repository/s3/repository.ts'
 import type { FilestoreSettings } from '#shared/model/site.ts'
 import type { S3User, TestS3 } from './ceph.ts'
@@ -23,6 +24,7 @@ export interface S3RepositoryTestOptions {
   /** Default: a temporary folder of the test. */
   transfers?: string
   leaseWaitMs?: number
+  patience?: S3Patience
 }
 
 /** An empty filestore of its own, unless the settings name one. */
@@ -32,6 +34,7 @@ export async function openTestS3(s3: TestS3, options: S3RepositoryTestOptions = 
     settings: filestoreSettings(s3, { accessKeyId, ...options.settings }),
     secret: secretAccessKey,
     transfers: options.transfers ?? (await temporaryFolder()),
-    ...(options.leaseWaitMs === undefined ? {} : { leaseWaitMs: options.leaseWaitMs }),
+    leaseWaitMs: options.leaseWaitMs,
+    patience: options.patience,
   })
 }

@@ -7,14 +7,21 @@ import type { FilestoreSettings } from '#shared/model/site.ts'
 import { failureOf, filestoreError, isPassing, type S3Failure, type S3Place } from './errors.ts'
 
 const CONNECT_MS = 10_000
-/** A request without a byte for this long is stalled. */
-const STALL_MS = 25_000
 const TRIES = 5
 /** The Date header is cut to seconds. */
 const HALF_SECOND_MS = 500
-const FIRST_PAUSE_MS = 150
 /** Connections that are kept for the next one who asks. */
 const MAX_KEPT = 8
+
+/** How trouble of the network is waited out; for tests to make short. */
+export interface S3Patience {
+  /** A request without a byte for this long is stalled, and given up. */
+  stallMs: number
+  /** Before the second try; three times as long before each further one. */
+  pauseMs: number
+}
+
+const PATIENCE: S3Patience = { stallMs: 25_000, pauseMs: 150 }
 
 export interface SendOptions {
   signal?: AbortSignal | undefined
@@ -50,7 +57,7 @@ export interface S3Connection extends S3Place {
   send<O>(action: string, request: (sending: Sending) => Promise<O>, options?: SendOptions): Promise<O>
 }
 
-const kept = new Map<string, S3Connection & { close(): void }>()
+const kept = new Map<string, S3Connection>()
 
 /**
  * Connects to a filestore: nothing is sent yet. The same settings give the same connection again, so that its sockets are
@@ -58,13 +65,17 @@ const kept = new Map<string, S3Connection & { close(): void }>()
  * @param options.secret the secret key
  * @throws AppError `ca-unreadable`
  */
-export async function openS3(options: { settings: FilestoreSettings; secret: string }): Promise<S3Connection> {
-  const { settings, secret } = options
+export async function openS3(options: {
+  settings: FilestoreSettings
+  secret: string
+  patience?: S3Patience | undefined
+}): Promise<S3Connection> {
+  const { settings, secret, patience = PATIENCE } = options
   const ca = settings.caFile === undefined ? null : await readCa(settings.caFile)
   const id = createHash('sha256')
-    .update(JSON.stringify([settings, secret, ca]))
+    .update(JSON.stringify([settings, secret, ca, patience]))
     .digest('hex')
-  const connection = kept.get(id) ?? connect(settings, secret, ca)
+  const connection = kept.get(id) ?? connect({ settings, secret, ca, patience })
   // the one that was used last is the last to go
   kept.delete(id)
   kept.set(id, connection)
@@ -83,7 +94,17 @@ async function readCa(file: string): Promise<string> {
   })
 }
 
-function connect(settings: FilestoreSettings, secret: string, ca: string | null): S3Connection & { close(): void } {
+function connect({
+  settings,
+  secret,
+  ca,
+  patience,
+}: {
+  settings: FilestoreSettings
+  secret: string
+  ca: string | null
+  patience: S3Patience
+}): S3Connection {
   const { bucket, prefix, region, accessKeyId } = settings
   let clockDifference: number | null = null
   const client = new S3Client({
@@ -103,7 +124,7 @@ function connect(settings: FilestoreSettings, secret: string, ca: string | null)
     maxAttempts: 1,
     requestHandler: {
       connectionTimeout: CONNECT_MS,
-      socketTimeout: STALL_MS,
+      socketTimeout: patience.stallMs,
       ...(ca === null ? {} : { httpsAgent: { ca } }),
     },
   })
@@ -160,10 +181,9 @@ function connect(settings: FilestoreSettings, secret: string, ca: string | null)
         } finally {
           signal?.removeEventListener('abort', onAbort)
         }
-        await pause(FIRST_PAUSE_MS * 3 ** (tried - 1), signal)
+        await pause(patience.pauseMs * 3 ** (tried - 1), signal)
       }
     },
-    close: () => client.destroy(),
   }
 }
 

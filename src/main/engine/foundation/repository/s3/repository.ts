@@ -2,7 +2,7 @@ import { AppError } from '#shared/errors.ts'
 import { formatMomentLong } from '#shared/format.ts'
 import type { FilestoreSettings } from '#shared/model/site.ts'
 import { splitBackupName } from '#shared/rotation.ts'
-import { openS3, type S3Connection } from '../../connections/s3/connection.ts'
+import { openS3, type S3Connection, type S3Patience } from '../../connections/s3/connection.ts'
 import type { Locks } from '../../locks.ts'
 import { assertPlainName, showName } from '../names.ts'
 import { assertWritable } from '../repository-files.ts'
@@ -33,6 +33,7 @@ export interface S3RepositoryOptions {
   transfers: string
   /** How long another computer's lease is waited for; default 2 minutes. */
   leaseWaitMs?: number | undefined
+  patience?: S3Patience | undefined
 }
 
 const LEASE_WAIT_MS = 120_000
