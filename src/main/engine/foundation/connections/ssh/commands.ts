@@ -26,7 +26,7 @@ export async function startCommand(
 ): Promise<Running> {
   const line = quoteCommand(command)
   throwIfCancelled(signal)
-  const channel = await openChannel(link, place, line)
+  const { channel, exit } = await openChannel(link, place, line)
   let reason: AppError | null = null
   const end = (error: AppError) => {
     if (reason) return
@@ -37,15 +37,9 @@ export async function startCommand(
     settle()
   }
   let settle = () => {}
-  let code: number | null = null
-  let hasEnded = false
   let messages: Buffer = Buffer.alloc(0)
   channel.stderr.on('data', (chunk: Buffer) => {
     messages = Buffer.concat([messages, chunk]).subarray(-MAX_MESSAGES)
-  })
-  channel.once('exit', (exit: number | null) => {
-    hasEnded = true
-    code = exit
   })
   const ended = new Promise<RunResult>((resolve, reject) => {
     settle = () => {
@@ -53,8 +47,8 @@ export async function startCommand(
       signal?.removeEventListener('abort', abort)
       if (reason) reject(reason)
       else if (link.lost) reject(link.lost)
-      else if (!hasEnded) reject(connectionLost(place, new Error('the server closed the channel')))
-      else resolve({ code, stdout: '', stderr: messages.toString('utf8') })
+      else if (exit.code === undefined) reject(connectionLost(place, new Error('the server closed the channel')))
+      else resolve({ code: exit.code, stdout: '', stderr: messages.toString('utf8') })
     }
     const abort = () => end(cancelledError())
     const stop = link.onLost(() => settle())
@@ -67,7 +61,7 @@ export async function startCommand(
   const stdout = readableOf(channel, ended)
   stdout.once('close', () => {
     // nobody reads the rest: the command must not wait for that
-    if (!hasEnded && !stdout.readableEnded) end(cancelledError())
+    if (exit.code === undefined && !stdout.readableEnded) end(cancelledError())
   })
   return { stdout, stdin: writableOf(channel, ended), ended, end }
 }
@@ -127,12 +121,23 @@ async function readAll(running: Running, limit: number, tooLong: () => AppError)
   return Buffer.concat(chunks).toString('utf8')
 }
 
-function openChannel(link: Link, place: string, line: string): Promise<ClientChannel> {
+/** How a command ended; undefined: not yet. */
+interface Exit {
+  code: number | null | undefined
+}
+
+function openChannel(link: Link, place: string, line: string): Promise<{ channel: ClientChannel; exit: Exit }> {
   return new Promise((resolve, reject) => {
     if (link.lost) return reject(link.lost)
     link.client.exec(line, (error, channel) => {
-      if (!error) resolve(channel)
-      else
+      if (!error) {
+        // a quick command may have ended in the very packet that says that it began: nothing waits for a promise then
+        const exit: Exit = { code: undefined }
+        channel.once('exit', (code: number | null) => {
+          exit.code = code
+        })
+        resolve({ channel, exit })
+      } else
         reject(
           link.lost ??
             new AppError('command-refused', `${place} did not let a command be run: ${error.message}.`, {
