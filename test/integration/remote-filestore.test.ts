@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { cp, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
@@ -6,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { PutObjectCommand } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { startPin } from '#engine/features/backup/index.ts'
-import { listBackups, overview, watchRepositories } from '#engine/features/listing/index.ts'
+import { listBackups, overview, readProofs, watchRepositories } from '#engine/features/listing/index.ts'
 import { testPassword } from '#engine/features/password-test/index.ts'
 import { startVerify } from '#engine/features/proof/index.ts'
 import type { EngineEvent } from '#shared/contract/events.ts'
@@ -149,6 +150,13 @@ describe.skipIf(missing !== null)('a site’s filestore', () => {
       { outcome: 'unknown' },
       { outcome: 'unknown' },
     ])
+    const { proofs } = await readProofs(context, 'testsite')
+    const hashOf = async (file: string) =>
+      createHash('sha256')
+        .update(await readFile(join(folder, file)))
+        .digest('hex')
+    const files = ['testsite-1.sql.gz.enc', 'config-testsite-1.tar.gz.enc', 'testsite-1.tar.gz.enc']
+    expect(proofs[0]?.files.map(({ sha256 }) => sha256)).toEqual(await Promise.all(files.map(hashOf)))
     const sizes = await Promise.all((await readdir(folder)).map(async (name) => (await stat(join(folder, name))).size))
     expect(proxy.moved.down).toBeLessThan(sizes.reduce((sum, size) => sum + size, 0) + 64 * 1024)
   }, 30_000)

@@ -4,8 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { listBackups, overview, watchRepositories } from '#engine/features/listing/index.ts'
 import { startDrill, startVerify } from '#engine/features/proof/index.ts'
+import { nightlyStates, runMissed } from '#engine/features/schedule/index.ts'
 import type { EngineEvent } from '#shared/contract/events.ts'
 import type { BackupList } from '#shared/model/backup.ts'
+import { scheduleSchema } from '#shared/model/site.ts'
 import { openTestContext } from '#test/support/engine-context.ts'
 import { fixture, hasFixtures } from '#test/support/fixtures.ts'
 import { temporaryFolder } from '#test/support/home.ts'
@@ -123,6 +125,21 @@ describe.skipIf(missing !== null)('a server that is reached by SSH', () => {
     console.error(`500 backups over 50 ms: ${first.seconds.toFixed(2)} s with the log-in, ${again.seconds.toFixed(2)} s after it`)
     expect(again.seconds).toBeLessThan(2)
     expect(first.seconds).toBeLessThan(4)
+  }, 30_000)
+
+  it('is not asked again and again how the nights stand that write to it', async () => {
+    const { context, folder, site, proxy } = await remoteSite()
+    await cp(MIXED, folder, { recursive: true })
+    await context.sites.update({ ...site, schedule: scheduleSchema.parse({ enabled: true, to: 'server' }) })
+    const now = new Date('2026-11-23T09:00:00Z')
+    const [first] = await nightlyStates(context, now)
+    expect(first).toMatchObject({ site: 'testsite', missed: null })
+    const before = proxy.moved.up
+    expect(await nightlyStates(context, now)).toEqual([first])
+    expect(proxy.moved.up).toBe(before)
+    // what acts looks
+    await expect(runMissed(context, 'testsite', () => now)).rejects.toMatchObject({ code: 'nothing-missed' })
+    expect(proxy.moved.up).toBeGreaterThan(before)
   }, 30_000)
 
   it('is watched: changes show, trouble shows and goes', async () => {

@@ -1,23 +1,18 @@
 import { storedPasswords } from '#engine/features/encryption/index.ts'
-import { type DrillRecord, listBackups, type ProofRecord, readProofs, whatFailed } from '#engine/features/listing/index.ts'
+import { listBackups, readProofs, whatFailed } from '#engine/features/listing/index.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
 import type { JobContext } from '#engine/foundation/jobs/types.ts'
 import { openRepository } from '#engine/foundation/repository/open.ts'
 import { isCancelled, toAppError } from '#shared/errors.ts'
 import { formatDuration, formatPlural } from '#shared/format.ts'
 import { type BackupEntry, type Proof, type RepositoryName, storedBytes } from '#shared/model/backup.ts'
-import { isRemote, type Site } from '#shared/model/site.ts'
-import { type Candidate, chooseNext, estimateSeconds, type Took } from './choose-next.ts'
+import type { Site } from '#shared/model/site.ts'
+import { type Candidate, chooseNext } from './choose-next.ts'
+import { estimatesBy } from './estimates.ts'
 import { lockedReason, proveBackup } from './prove.ts'
 
 /** A proof that takes so many times what it should, or what is given to all of them, has run astray. */
 const PATIENCE = 4
-
-/** Measured on two slow cores; only until this computer has figures of its own. */
-const unmeasuredVerify = (bytes: number) => 2 + bytes / 30e6
-const unmeasuredDrill = (bytes: number) => 10 + bytes / 4e6
-/** Over a line of 16 Mbit/s, until it was measured by a first proof. */
-const unmeasuredFetch = (bytes: number) => 5 + bytes / 2e6
 
 export interface NightlyProofOptions {
   /** Of the budget; 0: nothing is proven. */
@@ -133,34 +128,4 @@ async function candidatesOf(context: EngineContext, site: Site, job: JobContext)
       },
     ]
   })
-}
-
-function tookOf({ seconds, files }: ProofRecord): Took[] {
-  return seconds === null ? [] : [{ seconds, bytes: files.reduce((sum, { size }) => sum + size, 0) }]
-}
-
-/**
- * What proving takes, going by what it took earlier in the same place: for a server or filestore that is mostly the way
- * of the bytes to here, and a drill reads them once more.
- */
-function estimatesBy(
-  site: Site,
-  proofs: readonly ProofRecord[],
-  drills: readonly DrillRecord[],
-): (place: RepositoryName, bytes: number) => Pick<Candidate, 'verifySeconds' | 'drillSeconds'> {
-  const isHere = ({ repository }: { repository: RepositoryName }) => !isRemote(site, repository)
-  const drilled = (those: readonly DrillRecord[]): Took[] =>
-    those.map(({ bytes, report }) => ({ bytes, seconds: report.seconds }))
-  const drillHere = (bytes: number) => estimateSeconds(bytes, drilled(drills.filter(isHere)), unmeasuredDrill)
-  return (repository, bytes) => {
-    if (isHere({ repository })) {
-      const verifySeconds = estimateSeconds(bytes, proofs.filter(isHere).flatMap(tookOf), unmeasuredVerify)
-      return { verifySeconds, drillSeconds: drillHere(bytes) }
-    }
-    const isThere = (record: { repository: RepositoryName }) => record.repository === repository
-    const earlier = proofs.filter(isThere).flatMap(tookOf)
-    const verifySeconds = estimateSeconds(bytes, earlier, (all) => unmeasuredVerify(all) + unmeasuredFetch(all))
-    const drillSeconds = estimateSeconds(bytes, drilled(drills.filter(isThere)), (all) => drillHere(all) + verifySeconds)
-    return { verifySeconds, drillSeconds }
-  }
 }
