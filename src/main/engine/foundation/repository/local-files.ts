@@ -3,6 +3,7 @@ import { type FileHandle, link, lstat, open, readdir, rename, rm, stat } from 'n
 import { join, resolve } from 'node:path'
 import { AppError } from '#shared/errors.ts'
 import { syncFolder } from '../files/atomic.ts'
+import { GatheredWrites } from '../files/gathered-writes.ts'
 import { writeAll } from '../files/write-all.ts'
 import { orAborted } from '../or-aborted.ts'
 import { MAX_INDEX_BYTES } from './backup-index.ts'
@@ -101,20 +102,21 @@ export function localFiles(options: LocalFilesOptions): LocalFiles {
 
     async write(name, body, { offset = 0, signal }) {
       const handle = await openForWriting(name, offset)
+      const writes = new GatheredWrites(handle, offset)
       try {
-        let position = offset
         const chunks: AsyncIterator<Uint8Array | string> = body[Symbol.asyncIterator]()
         for (;;) {
           const next = await orAborted(chunks.next(), signal)
           if (next.done) break
-          const bytes = typeof next.value === 'string' ? Buffer.from(next.value) : next.value
-          await writeAll(handle, bytes, position)
-          position += bytes.length
+          await writes.write(typeof next.value === 'string' ? Buffer.from(next.value) : next.value)
         }
+        await writes.end()
         await handle.sync()
-        return position
+        return writes.position
       } catch (error) {
         body.destroy()
+        // what was taken is written: the next try goes on behind it
+        await writes.end().catch(() => {})
         throw error
       } finally {
         await handle.close()

@@ -8,7 +8,9 @@ import type { SourcePart } from './source-parts.ts'
 import { type StallWatch, watchStalls } from './stall-watch.ts'
 import type { Repository, SlotWriting } from './types.ts'
 
-/** Read ahead of the target. */
+/** Read ahead of the target, in pieces as the source gives them. */
+const AHEAD_PIECES = 16
+/** Passed ahead of who looks into an encrypted part on its way. */
 const AHEAD_BYTES = 1024 * 1024
 /** So much of the end of what was kept must be what the source has: where a crash would have left another content. */
 const COMPARED_BYTES = 1024 * 1024
@@ -115,7 +117,8 @@ class PartTransfer {
       this.#stored = Math.max(this.#stored, stored)
       const offset = await this.#goOnFrom(stored, signal, watch)
       if (offset === size) return
-      const body = Readable.from(this.#body(offset, signal, watch), { objectMode: false, highWaterMark: AHEAD_BYTES })
+      // by pieces: a stream of bytes would put those that wait together, which costs as much as hashing them
+      const body = Readable.from(this.#body(offset, signal, watch), { highWaterMark: AHEAD_PIECES })
       const onSkipped = (bytes: number) => {
         this.#sent -= bytes
       }

@@ -9,7 +9,7 @@ import { bareEtag, statObject } from './objects.ts'
 
 const RANGE_BYTES = 8 * 1024 * 1024
 const IN_FLIGHT = 4
-const PIECE_BYTES = 512 * 1024
+const CHUNKS_AHEAD = 16
 
 /** A piece of the object: what has come of it and is not handed on yet. */
 interface Range {
@@ -48,7 +48,8 @@ class ObjectReading extends Readable {
   #isWanted = false
 
   constructor(s3: S3Connection, name: string, { offset = 0, length, ifVersion, signal }: ReadOptions) {
-    super({ highWaterMark: RANGE_BYTES })
+    // by chunks, as they came: a stream of bytes would put together what waits, which costs as much as hashing it
+    super({ objectMode: true, highWaterMark: CHUNKS_AHEAD })
     this.#s3 = s3
     this.#name = name
     this.#version = ifVersion
@@ -179,8 +180,9 @@ class ObjectReading extends Readable {
     for (;;) {
       const head = this.#ranges[0]
       if (head === undefined || !this.#isWanted) break
-      if (head.chunks.length > 0) {
-        this.#isWanted = this.push(takePiece(head.chunks))
+      const chunk = head.chunks.shift()
+      if (chunk !== undefined) {
+        this.#isWanted = this.push(chunk)
         continue
       }
       if (!head.isDone) return
@@ -200,14 +202,6 @@ function received(body: Readable, onChunk: (chunk: Buffer) => void): Promise<voi
     body.on('data', onChunk).once('end', resolve).once('error', reject)
     body.once('close', () => reject(new TruncatedAnswer('the answer broke off')))
   })
-}
-
-/** What has piled up, as one piece: who writes or hashes it has less to do for the same bytes. */
-function takePiece(chunks: Buffer[]): Buffer {
-  let count = 0
-  for (let bytes = 0; count < chunks.length && bytes < PIECE_BYTES; count += 1) bytes += chunks[count]?.length ?? 0
-  const taken = chunks.splice(0, count)
-  return taken.length === 1 && taken[0] ? taken[0] : Buffer.concat(taken)
 }
 
 function isPassingError(error: unknown): boolean {

@@ -1,0 +1,90 @@
+import type { FileHandle } from 'node:fs/promises'
+import { writeAll } from './write-all.ts'
+
+/** More than this waits for no disk. */
+const WAITING_BYTES = 2 * 1024 * 1024
+/** So often the disk is told to begin writing, so that the last sync has little left to do. */
+const SYNC_BYTES = 64 * 1024 * 1024
+
+/** Writes chunks one after the other, and those that came while the disk was busy together. */
+export class GatheredWrites {
+  readonly #handle: FileHandle
+  #position: number
+  #waiting: Uint8Array[] = []
+  #waitingBytes = 0
+  #writing: Promise<void> | null = null
+  #syncing: Promise<void> | null = null
+  #unsynced = 0
+  #error: unknown = null
+
+  /** @param position where the first chunk goes */
+  constructor(handle: FileHandle, position: number) {
+    this.#handle = handle
+    this.#position = position
+  }
+
+  /** Where the next chunk goes. */
+  get position(): number {
+    return this.#position + this.#waitingBytes
+  }
+
+  /** Takes a chunk; waits when the disk is behind. Undefined: it need not be waited for. @throws what the disk said of an earlier one */
+  write(chunk: Uint8Array): Promise<void> | undefined {
+    if (this.#error !== null) throw this.#error
+    this.#waiting.push(chunk)
+    this.#waitingBytes += chunk.length
+    this.#writing ??= this.#writeWaiting()
+    return this.#waitingBytes > WAITING_BYTES ? this.#written() : undefined
+  }
+
+  /** Everything is written; nothing is under way any more, also when it throws. @throws what the disk said */
+  async end(): Promise<void> {
+    while (this.#writing) await this.#writing
+    await this.#syncing
+    if (this.#error !== null) throw this.#error
+  }
+
+  async #written(): Promise<void> {
+    await this.#writing
+    if (this.#error !== null) throw this.#error
+  }
+
+  async #writeWaiting(): Promise<void> {
+    try {
+      while (this.#waiting.length > 0 && this.#error === null) {
+        const chunks = this.#waiting
+        const bytes = this.#waitingBytes
+        this.#waiting = []
+        await this.#writeChunks(chunks, bytes)
+        this.#position += bytes
+        this.#waitingBytes -= bytes
+        this.#unsynced += bytes
+        if (this.#unsynced >= SYNC_BYTES && !this.#syncing) this.#sync()
+      }
+    } catch (error) {
+      this.#error = error
+    } finally {
+      this.#writing = null
+    }
+  }
+
+  async #writeChunks(chunks: Uint8Array[], bytes: number): Promise<void> {
+    const { bytesWritten } = await this.#handle.writev(chunks, this.#position)
+    if (bytesWritten === bytes) return
+    // a nearly full disk takes only some of it; the rest tells why
+    const rest = Buffer.concat(chunks).subarray(bytesWritten)
+    await writeAll(this.#handle, rest, this.#position + bytesWritten)
+  }
+
+  #sync(): void {
+    this.#unsynced = 0
+    this.#syncing = this.#handle
+      .datasync()
+      .catch((error: unknown) => {
+        this.#error ??= error
+      })
+      .finally(() => {
+        this.#syncing = null
+      })
+  }
+}
