@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -6,7 +7,6 @@ import { promisify } from 'node:util'
 import type { FilestoreSettings } from '#shared/model/site.ts'
 import { startS3, type TestS3 } from '#test/support/ceph.ts'
 import { makeBackup } from '#test/support/transfers.ts'
-import { randomBytes } from 'node:crypto'
 import { type Bench, type BenchOptions, type Measured, median } from './bench.ts'
 import type { BenchPlace } from './transfer-child.ts'
 
