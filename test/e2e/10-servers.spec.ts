@@ -1,0 +1,156 @@
+import { cp, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { ListObjectsV2Command } from '@aws-sdk/client-s3'
+import type { Locator, Page } from '@playwright/test'
+import { missingCeph, startS3, type TestS3 } from '#test/support/ceph.ts'
+import { startZotonicServer, type ZotonicServer } from '#test/support/fake-zotonic/zotonic-server.ts'
+import { fixture, hasFixtures } from '#test/support/fixtures.ts'
+import { type Postgres15, startPostgres15 } from '#test/support/postgres.ts'
+import { whyNoSshd } from '#test/support/sshd.ts'
+import {
+  backupRow,
+  closes,
+  confirm,
+  confirmationOf,
+  type Desk,
+  expect,
+  goTo,
+  goToSite,
+  pictures,
+  quiet,
+  statePictures,
+  test,
+} from './support/desk.ts'
+import { jobIs, startedBy } from './support/jobs.ts'
+
+/* A site on a server behind SSH and in a filestore: added by looking at the server, browsed, fetched from, copied to. */
+
+const PASSPHRASE = 'a passphrase for the servers'
+const why = whyNoSshd() ?? missingCeph() ?? (hasFixtures ? null : 'the fixtures of a real server are missing')
+if (why) console.error(`SKIPPED test/e2e/10-servers.spec.ts: ${why}`)
+test.skip(why !== null, why ?? '')
+test.describe.configure({ mode: 'serial' })
+
+let postgres: Postgres15
+let server: ZotonicServer
+let s3: TestS3
+
+test.beforeAll(async () => {
+  if (why) return
+  ;[postgres, s3] = await Promise.all([startPostgres15(), startS3()])
+  server = await startZotonicServer(postgres, 'servers')
+  await cp(fixture('backups', '3-slots-mixed'), server.site.backupDir, { recursive: true })
+})
+test.afterAll(async () => {
+  await server?.stop()
+  await Promise.all([postgres?.stop(), s3?.stop()])
+})
+
+const field = (window: Page, name: string): Locator => window.getByRole('textbox', { name, exact: true })
+const connection = (window: Page, name: string): Locator =>
+  window.getByRole('group', { name: 'Connection' }).getByRole('button', { name })
+const cell = (window: Page, name: string, column: 'vault' | 'server' | 'filestore'): Locator =>
+  backupRow(window, name)
+    .getByRole('cell')
+    .nth({ vault: 4, server: 5, filestore: 6 }[column])
+
+async function choose(window: Page, combobox: string, option: string): Promise<void> {
+  await window.getByRole('combobox', { name: combobox }).click()
+  await window.getByRole('option', { name: option, exact: true }).click()
+}
+
+/** The backups that the bucket's index names. */
+async function inBucket(): Promise<string[]> {
+  const { Contents = [] } = await s3.client().send(new ListObjectsV2Command({ Bucket: s3.bucket }))
+  return Contents.map(({ Key = '' }) => Key).sort()
+}
+
+test('a site is added by looking at its server', async ({ desk }) => {
+  const { window } = desk
+  await goTo(window, 'All sites')
+  await window.getByRole('button', { name: /^Add (?:a )?site…?$/ }).last().click()
+  const { host, port, user = '', keyFile = '' } = server.ssh
+  await window.getByRole('combobox', { name: 'Host and port' }).fill(host)
+  await field(window, 'Port').fill(String(port))
+  await field(window, 'User').fill(user)
+  await choose(window, 'Log in with', 'Key file')
+  await field(window, 'Key file').fill(keyFile)
+  await window.getByText('Where Zotonic', { exact: false }).click()
+  await field(window, 'Zotonic command').fill(server.zotonic.command)
+  await window.getByRole('button', { name: 'Look at the server' }).click()
+  const card = window.getByRole('region', { name: 'Key of an unknown server' })
+  await expect(card).toContainText(await server.sshd.fingerprint())
+  await expect(card).toContainText('ssh-keygen -lf')
+  await pictures(desk, 'add-site-unknown-key')
+  await card.getByRole('button', { name: `Accept the key of ${host}` }).click()
+  const found = window.getByRole('region', { name: 'What was found' })
+  await expect(found.getByRole('listitem').filter({ hasText: 'testsite' })).toContainText('running', { timeout: 30_000 })
+  await pictures(desk, 'add-site-found')
+  await found.getByRole('button', { name: 'Choose testsite' }).click()
+  await expect(field(window, 'Site name')).toHaveValue('testsite')
+
+  await connection(window, 'Filestore').click()
+  await window.getByRole('switch', { name: 'This site has a filestore' }).click({ force: true })
+  await field(window, 'Endpoint').fill(s3.endpoint)
+  await field(window, 'Bucket').fill(s3.bucket)
+  await field(window, 'Prefix').fill('testsite')
+  await field(window, 'Access key').fill(s3.accessKeyId)
+  await field(window, 'Secret key').fill(s3.secretAccessKey)
+  await window.getByRole('button', { name: 'Test', exact: true }).click()
+  const result = window.getByRole('region', { name: 'Test result' })
+  await expect(result).toContainText(/Works|failed/, { timeout: 30_000 })
+  await pictures(desk, 'add-site-tested')
+  await expect(result).toContainText('Works')
+
+  await window.getByRole('button', { name: 'Add testsite' }).click()
+  const dialog = window.getByRole('dialog', { name: 'Choose a passphrase' })
+  for (const input of await dialog.locator('input').all()) await input.fill(PASSPHRASE)
+  await dialog.getByRole('button', { name: 'Create store' }).click()
+  await expect(window.getByRole('heading', { name: 'testsite · Overview' })).toBeVisible()
+})
+
+test('its backups stand in one table, and one is fetched with the keyboard alone', async ({ desk }) => {
+  const { window } = desk
+  await window.keyboard.press('Control+0')
+  await window.keyboard.press('Control+1')
+  await window.keyboard.press('g')
+  await window.keyboard.press('b')
+  await expect(window.getByRole('heading', { name: 'testsite · Backups' })).toBeVisible()
+  const table = window.getByRole('table', { name: 'Backups' })
+  await expect(table.getByRole('columnheader')).toHaveText([/Backup/, 'Made', 'Parts', 'Proof', 'Vault', 'Server', 'Filestore'])
+  const newest = (await table.getByRole('row').nth(1).getByRole('button').textContent()) ?? ''
+  await expect(cell(window, newest, 'server').getByRole('img', { name: 'In the server' })).toBeVisible()
+  await expect(cell(window, newest, 'vault').getByRole('img', { name: 'Not in the vault' })).toBeVisible()
+  await pictures(desk, 'backups-three-places')
+  const id = await startedBy(desk, () => window.keyboard.press('f'))
+  await jobIs(desk, id, 'done')
+  await expect(cell(window, newest, 'vault').getByRole('img', { name: 'In the vault' })).toBeVisible()
+  await quiet(window)
+  expect(await readdir(join(desk.home, 'backups', 'testsite'))).toContain('backup.json')
+  await statePictures(desk, 'backups-fetched')
+})
+
+test('a backup is copied to the filestore once its plan is confirmed by name', async ({ desk }) => {
+  const { window } = desk
+  await goToSite(window, 'testsite', 'Backups')
+  const newest = (await window.getByRole('table', { name: 'Backups' }).getByRole('row').nth(1).getByRole('button').textContent()) ?? ''
+  await backupRow(window, newest).getByRole('button').click()
+  await window.getByRole('complementary').getByRole('button', { name: 'Copy to the filestore…' }).click()
+  await expect(window.getByRole('heading', { name: `Copy ${newest}` })).toBeVisible()
+  await expect(window.getByRole('heading', { name: /^Checks/ })).toBeVisible({ timeout: 30_000 })
+  await pictures(desk, 'transfer-plan')
+  const copy = window.getByRole('button', { name: `Copy ${newest} to the filestore of testsite` })
+  const refused = await confirmationOf(desk, () => copy.click())
+  await statePictures(desk, 'confirm-transfer', refused)
+  await closes(refused, () => refused.keyboard.press('Escape'))
+  await expect(window.getByText('Not confirmed.')).toBeVisible()
+  expect(await inBucket()).toEqual([])
+
+  const id = await startedBy(desk, async () => confirm(await confirmationOf(desk, () => copy.click()), 'testsite'))
+  await jobIs(desk, id, 'done')
+  await expect(window.getByText('1 backup copied to the filestore.')).toBeVisible()
+  await statePictures(desk, 'transfer-done')
+  expect(await inBucket()).toContain('testsite/backup/backup.json')
+  await window.getByRole('button', { name: 'Back to the backups' }).click()
+  await expect(cell(window, newest, 'filestore').getByRole('img', { name: 'In the filestore' })).toBeVisible()
+})
