@@ -104,7 +104,7 @@ test('a site is added by looking at its server', async ({ desk }) => {
 
   await window.getByRole('button', { name: 'Add testsite' }).click()
   const dialog = window.getByRole('dialog', { name: 'Choose a passphrase' })
-  for (const input of await dialog.locator('input').all()) await input.fill(PASSPHRASE)
+  for (const name of ['Passphrase', 'The same again']) await dialog.getByRole('textbox', { name }).fill(PASSPHRASE)
   await dialog.getByRole('button', { name: 'Create store' }).click()
   await expect(window.getByRole('heading', { name: 'testsite · Overview' })).toBeVisible()
 })
