@@ -12,7 +12,6 @@ import {
   closes,
   confirm,
   confirmationOf,
-  type Desk,
   expect,
   goTo,
   goToSite,
@@ -50,9 +49,7 @@ const field = (window: Page, name: string): Locator => window.getByRole('textbox
 const connection = (window: Page, name: string): Locator =>
   window.getByRole('group', { name: 'Connection' }).getByRole('button', { name })
 const cell = (window: Page, name: string, column: 'vault' | 'server' | 'filestore'): Locator =>
-  backupRow(window, name)
-    .getByRole('cell')
-    .nth({ vault: 4, server: 5, filestore: 6 }[column])
+  backupRow(window, name).getByRole('cell').nth({ vault: 4, server: 5, filestore: 6 }[column])
 
 async function choose(window: Page, combobox: string, option: string): Promise<void> {
   await window.getByRole('combobox', { name: combobox }).click()
@@ -68,7 +65,10 @@ async function inBucket(): Promise<string[]> {
 test('a site is added by looking at its server', async ({ desk }) => {
   const { window } = desk
   await goTo(window, 'All sites')
-  await window.getByRole('button', { name: /^Add (?:a )?site…?$/ }).last().click()
+  await window
+    .getByRole('button', { name: /^Add (?:a )?site…?$/ })
+    .last()
+    .click()
   const { host, port, user = '', keyFile = '' } = server.ssh
   await window.getByRole('combobox', { name: 'Host and port' }).fill(host)
   await field(window, 'Port').fill(String(port))
@@ -133,7 +133,8 @@ test('its backups stand in one table, and one is fetched with the keyboard alone
 test('a backup is copied to the filestore once its plan is confirmed by name', async ({ desk }) => {
   const { window } = desk
   await goToSite(window, 'testsite', 'Backups')
-  const newest = (await window.getByRole('table', { name: 'Backups' }).getByRole('row').nth(1).getByRole('button').textContent()) ?? ''
+  const newest =
+    (await window.getByRole('table', { name: 'Backups' }).getByRole('row').nth(1).getByRole('button').textContent()) ?? ''
   await backupRow(window, newest).getByRole('button').click()
   await window.getByRole('complementary').getByRole('button', { name: 'Copy to the filestore…' }).click()
   await expect(window.getByRole('heading', { name: `Copy ${newest}` })).toBeVisible()
@@ -153,4 +154,94 @@ test('a backup is copied to the filestore once its plan is confirmed by name', a
   expect(await inBucket()).toContain('testsite/backup/backup.json')
   await window.getByRole('button', { name: 'Back to the backups' }).click()
   await expect(cell(window, newest, 'filestore').getByRole('img', { name: 'In the filestore' })).toBeVisible()
+})
+
+test('bringing the vault in step is cancelled, and goes on where it stopped', async ({ desk }) => {
+  const { window } = desk
+  const limit = (transferLimit: number | null) =>
+    window.evaluate((preferences) => window.desk.invoke('settings.update', { preferences }), { transferLimit })
+  await limit(64)
+  await goToSite(window, 'testsite', 'Backups')
+  await window.getByRole('button', { name: 'Bring in step…' }).click()
+  await expect(window.getByRole('heading', { name: /^Checks/ })).toBeVisible({ timeout: 30_000 })
+  await expect(window.getByText('at most 64 KiB/s')).toBeVisible()
+  await pictures(desk, 'sync-plan')
+  const fetch = window.getByRole('button', { name: 'Fetch what is missing into the vault of testsite' })
+  await fetch.click()
+  await expect(window.getByRole('progressbar').first()).toBeVisible()
+  await expect(window.getByText(/kB\/s/).first()).toBeVisible({ timeout: 20_000 })
+  await statePictures(desk, 'transfer-running')
+  await window.getByRole('button', { name: 'Cancel', exact: true }).first().click()
+  await expect(window.getByText('Cancelled.')).toBeVisible()
+  await statePictures(desk, 'transfer-cancelled')
+  await limit(null)
+
+  await window.getByRole('button', { name: 'Back to the backups' }).click()
+  await window.getByRole('button', { name: 'Bring in step…' }).click()
+  await expect(window.getByRole('row').filter({ hasText: 'Go on' })).toHaveCount(1, { timeout: 30_000 })
+  await statePictures(desk, 'sync-plan-goes-on')
+  await fetch.click()
+  await expect(window.getByText(/\d+ backups copied to the vault/).first()).toBeVisible({ timeout: 30_000 })
+  await window.getByRole('button', { name: 'Back to the backups' }).click()
+  await expect(window.getByRole('button', { name: /^Not in vault/ })).toHaveCount(0)
+
+  await window.keyboard.press('Control+k')
+  await window.keyboard.type('vault to filestore')
+  await window.keyboard.press('Enter')
+  await window.getByRole('checkbox', { name: /^Delete what the filestore has/ }).click()
+  await expect(window.getByText('Making the plan again')).toBeHidden({ timeout: 30_000 })
+  await statePictures(desk, 'sync-plan-filestore')
+  await window.keyboard.press('Escape')
+  await goToSite(window, 'testsite', 'Jobs')
+  await window
+    .getByRole('button', { name: /^Copying backups of testsite/ })
+    .first()
+    .click()
+  await expect(window.getByRole('complementary')).toContainText('copied to the vault')
+  await statePictures(desk, 'jobs-transfer')
+})
+
+test('the server’s own backups are looked at, set and started from here', async ({ desk }) => {
+  const { window } = desk
+  await goToSite(window, 'testsite', 'Settings')
+  await window.getByRole('tab', { name: 'On the server' }).click()
+  await expect(field(window, 'Revisions')).toHaveValue('18')
+  await window.getByRole('button', { name: 'Status testsite on the server' }).click()
+  const commands = window.getByRole('region', { name: 'Commands on the server' })
+  await expect(commands.getByRole('status')).toContainText('testsite', { timeout: 20_000 })
+  await field(window, 'Revisions').fill('12')
+  await pictures(desk, 'settings-on-server')
+  const change = await confirmationOf(desk, () =>
+    window.getByRole('button', { name: 'Change the backup settings on the server of testsite' }).click(),
+  )
+  await confirm(change, 'testsite')
+  await expect(field(window, 'Revisions')).toHaveValue('12')
+  await expect(window.getByText('As the server has it')).toBeVisible()
+  await statePictures(desk, 'settings-on-server-changed')
+  expect((await server.zotonic.calls()).some((call) => call.includes('flush'))).toBe(true)
+
+  const own = await confirmationOf(desk, () => window.getByRole('button', { name: 'Back up testsite on the server' }).click())
+  const id = await startedBy(desk, () => confirm(own, 'testsite'))
+  const { result } = await jobIs(desk, id, 'done')
+  expect(result).toMatchObject({ name: expect.stringMatching(/^testsite-/) })
+})
+
+test('a server that is gone, and one whose key changed, are told with what to do', async ({ desk }) => {
+  const { window } = desk
+  await goToSite(window, 'testsite', 'Backups')
+  await server.sshd.kill()
+  await window.keyboard.press('F5')
+  await expect(window.getByRole('note').filter({ hasText: '127.0.0.1' }).first()).toBeVisible({ timeout: 30_000 })
+  await expect(window.getByText('not known').first()).toBeVisible()
+  await pictures(desk, 'backups-server-gone')
+
+  await server.sshd.setHostKey()
+  await window.getByRole('button', { name: 'Test the connection…' }).click()
+  await window.getByRole('button', { name: 'Test', exact: true }).click()
+  const card = window.getByRole('region', { name: 'Changed key of a server' })
+  await expect(card).toContainText(await server.sshd.fingerprint(), { timeout: 30_000 })
+  await expect(card.getByRole('button', { name: /Accept/ })).toHaveCount(0)
+  await pictures(desk, 'settings-changed-key')
+  const forget = await confirmationOf(desk, () => card.getByRole('button', { name: 'Forget the old key…' }).click())
+  await statePictures(desk, 'confirm-forget-key', forget)
 })

@@ -103,7 +103,6 @@ export function AddSitePage() {
       {isForm ? (
         <>
           <div className={classes.nameRow}>
-            {found && <FoundNotice site={found} onBack={() => setFound(null)} />}
             <Field label="Site name" htmlFor="name" hint="As Zotonic calls it; backups are named after it.">
               <TextInput
                 id="name"
@@ -116,6 +115,7 @@ export function AddSitePage() {
           </div>
           <SettingsTabs tab={tab} onTab={setTab} isNew />
           <PageBody>
+            {found && <FoundNotice site={found} onBack={() => setFound(null)} />}
             {error && (
               <div className={classes.box}>
                 <ErrorBox title="Not added." error={error} />
