@@ -98,9 +98,6 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
       // bash would read its user's .bashrc for each command, which may take seconds: it does so on the first level only
       'SetEnv SHLVL=2',
       ...(options.config ?? []),
-      // what the start-up files of this computer's shells do, and leave behind when killed, is no part of a test
-      `Match User ${userInfo().username}`,
-      `SetEnv HOME=${folder}`,
     ]
     await writeFile(configFile, `${lines.join('\n')}\n`)
   }
