@@ -20,7 +20,7 @@ import {
   statePictures,
   test,
 } from './support/desk.ts'
-import { jobIs, startedBy } from './support/jobs.ts'
+import { jobIs, setPreferences, startedBy } from './support/jobs.ts'
 
 /* A site on a server behind SSH and in a filestore: added by looking at the server, browsed, fetched from, copied to. */
 
@@ -158,9 +158,7 @@ test('a backup is copied to the filestore once its plan is confirmed by name', a
 
 test('bringing the vault in step is cancelled, and goes on where it stopped', async ({ desk }) => {
   const { window } = desk
-  const limit = (transferLimit: number | null) =>
-    window.evaluate((preferences) => window.desk.invoke('settings.update', { preferences }), { transferLimit })
-  await limit(64)
+  await setPreferences(desk, { transferLimit: 64 })
   await goToSite(window, 'testsite', 'Backups')
   await window.getByRole('button', { name: 'Bring in step…' }).click()
   await expect(window.getByRole('heading', { name: /^Checks/ })).toBeVisible({ timeout: 30_000 })
@@ -174,7 +172,7 @@ test('bringing the vault in step is cancelled, and goes on where it stopped', as
   await window.getByRole('button', { name: 'Cancel', exact: true }).first().click()
   await expect(window.getByText('Cancelled.')).toBeVisible()
   await statePictures(desk, 'transfer-cancelled')
-  await limit(null)
+  await setPreferences(desk, { transferLimit: null })
 
   await window.getByRole('button', { name: 'Back to the backups' }).click()
   await window.getByRole('button', { name: 'Bring in step…' }).click()

@@ -13,6 +13,11 @@ export async function preferences(desk: Desk): Promise<Preferences> {
   return desk.window.evaluate(async () => (await window.desk.invoke('settings.get', {})).preferences)
 }
 
+/** Changes preferences, as their page would. */
+export async function setPreferences(desk: Desk, preferences: Partial<Preferences>): Promise<void> {
+  await desk.window.evaluate((changed) => window.desk.invoke('settings.update', { preferences: changed }), preferences)
+}
+
 /** Does what starts a job and returns the job's id as soon as it is known. */
 export async function startedBy(desk: Desk, action: () => Promise<unknown>): Promise<string> {
   const before = new Set((await jobs(desk)).map(({ id }) => id))
