@@ -1,5 +1,4 @@
 import { join } from 'node:path'
-import { testFilestore } from '#engine/foundation/connections/s3/test-filestore.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
 import { databaseConnection } from '#engine/foundation/settings/database-connection.ts'
 import type { HostKey } from '#shared/contract/servers.ts'
@@ -78,6 +77,8 @@ async function testBucket({ secrets }: Context, { name, filestore, filestoreSecr
     return steps.checks
   }
   const checks: ConnectionCheck[] = []
+  // the client of filestores is large: most starts of the program need none
+  const { testFilestore } = await import('#engine/foundation/connections/s3/test-filestore.ts')
   for await (const check of testFilestore(filestore, secret)) checks.push({ ...check, name: labelOf(check.name) })
   return checks
 }
