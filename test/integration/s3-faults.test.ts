@@ -93,9 +93,10 @@ describe('reading from a filestore', () => {
     const repository = await open()
     await putForeign(repository, 'large.gz', large)
     const { version } = (await repository.stat('large.gz')) ?? { version: '' }
+    const other = randomBytes(large.length)
     let asked = 0
     const isLater = (seen: { method: string; path: string }) => isGet(seen) && ++asked > 1
-    proxy.add({ fault: { kind: 'first', action: () => putForeign(repository, 'large.gz', 'other') }, when: isLater })
+    proxy.add({ fault: { kind: 'first', action: () => putForeign(repository, 'large.gz', other) }, when: isLater })
     const read = async () => buffer(await repository.read('large.gz', { ifVersion: version }))
     expect(await codeOf(read())).toBe('changed-while-reading')
   })

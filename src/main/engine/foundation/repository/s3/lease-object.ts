@@ -26,7 +26,7 @@ export interface ObjectLease extends Lease {
 /**
  * Takes the lease of a filestore: an object that only one can create, where the server knows `If-None-Match`; else the one that was put last.
  * It is put anew every 20 s; one that was not for 90 s, by the server's clock, or whose process is seen to be gone, is taken over.
- * Of this home folder's programs only one may ask at a time (see locks). Source: docs/formats.md, "Files of Backup Desk in a repository".
+ * Of this home folder's programs only one may ask at a time (see locks). Source: docs/formats.md, "Filestore".
  * @param options.waitMs how long another computer is waited for
  * @throws AppError `repository-busy` naming who holds it; `cancelled` or the signal's reason; those of the connection
  */
