@@ -90,7 +90,7 @@ export function remoteDisk(server: SshConnection): SiteDisk {
       }
       return at === content.length
     },
-    openAppender: (path) => openAppender(server, path),
+    openAppender: async (path) => openAppender(server, path),
     async writeAtomic(path, text) {
       const part = `${path}.${randomBytes(4).toString('hex')}.part`
       await files.write(part, Readable.from([Buffer.from(text)]), { mode: 0o600, exclusive: true })
@@ -128,11 +128,12 @@ export function remoteDisk(server: SshConnection): SiteDisk {
   }
 }
 
-async function openAppender({ files }: SshConnection, path: string): Promise<DiskAppender> {
-  let size = (await files.facts(path))?.size ?? 0
+function openAppender({ files }: SshConnection, path: string): DiskAppender {
   return {
     async append(text) {
-      size = await files.write(path, Readable.from([Buffer.from(text)]), { offset: size, mode: 0o600 })
+      // a job's writers each have an appender of their own on its journal: its end is where the file ends now
+      const offset = (await files.facts(path))?.size ?? 0
+      await files.write(path, Readable.from([Buffer.from(text)]), { offset, mode: 0o600 })
     },
     close: async () => {},
   }

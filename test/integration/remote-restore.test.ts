@@ -1,0 +1,164 @@
+import { mkdir, readdir, rm, symlink, utimes, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { startBackup } from '#engine/features/backup/index.ts'
+import {
+  listKept,
+  recoverInterruptedRestores,
+  startWayBack,
+  startWayBackPlan,
+  wayBackPlanOf,
+} from '#engine/features/restore/index.ts'
+import { layOutServerFolder, loadFixtureDatabase, type ServerFolder } from '#test/support/backup-site.ts'
+import { openTestContext, type TestContext, withPhases } from '#test/support/engine-context.ts'
+import { hasFixtures } from '#test/support/fixtures.ts'
+import { temporaryFolder } from '#test/support/home.ts'
+import { type Postgres15, startPostgres15 } from '#test/support/postgres.ts'
+import { endOf, makePlan, runPlan, treeOf } from '#test/support/restore-site.ts'
+import { knowHost, sshSiteInput } from '#test/support/ssh-site.ts'
+import { type Sshd, startSshd, whyNoSshd } from '#test/support/sshd.ts'
+
+const why = hasFixtures ? whyNoSshd() : 'the fixtures of a real server are missing'
+if (why) console.error(`SKIPPED test/integration/remote-restore.test.ts: ${why}`)
+
+/** At a whole second, as archives have it. */
+async function put(path: string, content: string | Buffer, mode = 0o644): Promise<void> {
+  await writeFile(path, content, { mode })
+  await utimes(path, 1_790_000_000, 1_790_000_000)
+}
+
+const ALL = ['database', 'files', 'config', 'security'] as const
+
+describe.skipIf(why !== null)('restoring onto a server', () => {
+  let postgres: Postgres15
+  let sshd: Sshd
+  beforeAll(async () => {
+    ;[postgres, sshd] = await Promise.all([startPostgres15(), startSshd()])
+    await loadFixtureDatabase(postgres, 'template_site')
+  }, 120_000)
+  afterAll(async () => {
+    await sshd?.stop()
+    await postgres?.stop()
+  })
+
+  let root: string
+  let server: ServerFolder
+  let test: TestContext
+  let name: string
+  let number = 0
+  /** What the site was when its backup was made. */
+  let before: Record<string, string>
+  /** What it was when it was to be restored. */
+  let live: Record<string, string>
+
+  async function trees(): Promise<Record<string, string>> {
+    const { archiveDir, siteDir, securityDir } = server
+    return { media: await treeOf(archiveDir), priv: await treeOf(join(siteDir, 'priv')), security: await treeOf(securityDir) }
+  }
+
+  beforeEach(async () => {
+    root = await temporaryFolder()
+    server = await layOutServerFolder(root)
+    number += 1
+    const database = `site_${number}`
+    await postgres.psql('postgres', `CREATE DATABASE ${database} TEMPLATE template_site OWNER zotonic`)
+    const { archiveDir, securityDir, siteDir } = server
+    await mkdir(join(archiveDir, '2026', 'only', 'then'), { recursive: true })
+    await put(join(archiveDir, '2026', 'only', 'then', 'ŻÓŁW.jpg'), 'a turtle')
+    await put(join(archiveDir, '2026', 'large.bin'), Buffer.alloc(700_000, 1))
+    await put(join(archiveDir, '2026', 'large-other.bin'), Buffer.alloc(700_000, 2))
+    await put(join(securityDir, 'site.key'), 'key then', 0o600)
+    await mkdir(join(siteDir, 'priv', 'config.d'), { recursive: true })
+    await put(join(siteDir, 'priv', 'config.d', 'mail.config'), '[then].')
+    const home = join(root, 'home')
+    await knowHost(home, sshd)
+    test = await openTestContext(home, { secrets: { 'site/testsite/database-password': postgres.password } })
+    onTestFinished(() => test.close())
+    await test.context.sites.add(sshSiteInput(database, postgres, server, sshd))
+    const made = await startBackup(test.context, { site: 'testsite', to: 'vault', databaseOnly: false }).done
+    name = made.name
+    before = await trees()
+    await rm(join(archiveDir, '2026', 'only'), { recursive: true })
+    await put(join(archiveDir, '2026', 'large-other.bin'), Buffer.alloc(700_000, 3))
+    await put(join(archiveDir, '2026', 'own.jpg'), 'came later')
+    await put(join(securityDir, 'site.key'), 'key now', 0o600)
+    await put(join(siteDir, 'priv', 'config.d', 'mail.config'), '[now].')
+    await postgres.psql(database, `SET search_path = testsite; UPDATE rsc SET name = 'changed' WHERE id = 1`)
+    live = await trees()
+  })
+
+  const plan = () => makePlan(test.context, { name, parts: [...ALL], safetyBackup: false })
+  const nameOfFirst = () => postgres.psql(`site_${number}`, 'SELECT coalesce(name, $$-$$) FROM testsite.rsc WHERE id = 1')
+
+  it('says what it would do, does it, and goes back', async () => {
+    const planned = await plan()
+    expect(planned.checks.filter(({ outcome }) => outcome === 'failed')).toEqual([])
+    expect(planned.checks.find(({ name: check }) => check === 'Server')?.outcome).toBe('passed')
+    expect(planned.media).toMatchObject({ added: 1, replaced: 1, stay: 1 })
+    expect(planned.config?.filter(({ change }) => change === 'replaced').map(({ path }) => path)).toEqual([
+      'priv/config.d/mail.config',
+      'security/site.key',
+    ])
+    const job = await runPlan(test.context, planned.id)
+    expect(job.error).toBeNull()
+    const own = (tree: string) =>
+      tree
+        .split('\n')
+        .filter((line) => !line.includes('own.jpg'))
+        .join('\n')
+    const after = await trees()
+    expect(own(after.media ?? '')).toBe(before.media)
+    expect(after.media).toContain('own.jpg')
+    expect([after.priv, after.security]).toEqual([before.priv, before.security])
+    expect((await nameOfFirst()).trim()).not.toBe('changed')
+
+    const [kept] = await listKept(test.context, await test.context.sites.get('testsite'))
+    expect(kept?.state.files).toMatchObject({ replaced: 3, added: 1 })
+    const { done } = await startWayBackPlan(test.context, 'undo', { site: 'testsite', kept: kept?.state.id ?? '' })
+    const { planId } = await done
+    expect(wayBackPlanOf(test.context, planId).runnable).toBe(true)
+    const undo = await endOf(test.context, (await startWayBack(test.context, planId)) ?? '')
+    expect(undo.error).toBeNull()
+    expect(await trees()).toEqual(live)
+    expect((await nameOfFirst()).trim()).toBe('changed')
+
+    const [again] = await listKept(test.context, await test.context.sites.get('testsite'))
+    const drop = await startWayBackPlan(test.context, 'drop', { site: 'testsite', kept: again?.state.id ?? '' })
+    const dropped = await endOf(test.context, (await startWayBack(test.context, (await drop.done).planId)) ?? '')
+    expect(dropped.error).toBeNull()
+    expect(await listKept(test.context, await test.context.sites.get('testsite'))).toEqual([])
+    expect(await readdir(join(server.filesDir, 'backup-desk-undo'))).toEqual([])
+    expect(await readdir(join(root, 'home', 'unfinished', 'testsite'))).toEqual([])
+  }, 60_000)
+
+  it.each(['Writing configuration files', 'Loading the database'])(
+    'puts everything back as soon as the server is there again that was lost at: %s',
+    async (lostAt) => {
+      const planned = await plan()
+      let killed: Promise<void> | null = null
+      const cut = withPhases(test.context, (phase) => {
+        if (phase === lostAt) killed = sshd.kill()
+      })
+      const job = await runPlan(cut, planned.id)
+      await killed
+      expect(job.error?.code).toBe('undo-failed')
+      expect(await readdir(join(root, 'home', 'unfinished', 'testsite'))).toEqual([job.id])
+      expect((await nameOfFirst()).trim()).toBe('changed')
+      await sshd.start()
+      await recoverInterruptedRestores(test.context, await test.context.sites.get('testsite'))
+      expect(await trees()).toEqual(live)
+      expect(await readdir(join(server.filesDir, 'backup-desk-undo'))).toEqual([])
+      expect(await readdir(join(root, 'home', 'unfinished', 'testsite'))).toEqual([])
+    },
+    60_000,
+  )
+
+  it('refuses in its plan what it may not write, and a link where a folder must be', async () => {
+    await rm(join(server.archiveDir, '2026'), { recursive: true })
+    await symlink('/etc', join(server.archiveDir, '2026'))
+    const planned = await plan()
+    expect(planned.runnable).toBe(false)
+    expect(planned.checks.find(({ name: check }) => check === 'Media')).toMatchObject({ outcome: 'failed' })
+    expect(await readdir('/etc')).not.toContain('large.bin')
+  }, 60_000)
+})
