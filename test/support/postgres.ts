@@ -18,6 +18,8 @@ export interface Postgres15 {
   /** The superuser. */
   readonly user: string
   readonly password: string
+  /** The folder of its Unix socket, when it was asked for one. */
+  readonly socketFolder: string
   /** As the superuser; `user: 'zotonic'` for the role that a site has (password the same). */
   connection(database?: string, user?: string): PostgresConnection
   /** Made fresh, empty, owned by `zotonic`. */
@@ -38,8 +40,9 @@ const run = promisify(execFile)
 /**
  * Starts a cluster of its own in a temporary folder, on a free port of 127.0.0.1. PostgreSQL refuses to run as
  * root, so root hands it to the user `postgres`. Call `stop()` when done.
+ * @param options.hasSocket it listens on a Unix socket too, in `socketFolder`
  */
-export async function startPostgres15(): Promise<Postgres15> {
+export async function startPostgres15(options: { hasSocket?: boolean } = {}): Promise<Postgres15> {
   if (!existsSync(join(BIN, 'initdb'))) {
     throw new Error(
       `These tests need PostgreSQL 15 (no ${BIN}/initdb here). On Debian 12: apt-get install postgresql-15 postgresql-client-15`,
@@ -54,7 +57,7 @@ export async function startPostgres15(): Promise<Postgres15> {
   const passwordFile = join(folder, 'password')
   await writeFile(passwordFile, password, { mode: 0o600 })
   if (identity) await chown(passwordFile, identity.uid, identity.gid)
-  const options = { ...identity, cwd: folder, env: { PATH: process.env.PATH, LC_ALL: 'C.UTF-8' } }
+  const surroundings = { ...identity, cwd: folder, env: { PATH: process.env.PATH, LC_ALL: 'C.UTF-8' } }
   await run(
     join(BIN, 'initdb'),
     [
@@ -70,15 +73,24 @@ export async function startPostgres15(): Promise<Postgres15> {
       '--locale=C.UTF-8',
       '--no-sync',
     ],
-    options,
+    surroundings,
   )
   const port = await freePort()
   const server = spawn(
     join(BIN, 'postgres'),
-    ['-D', data, '-p', String(port), '-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories=']
+    [
+      '-D',
+      data,
+      '-p',
+      String(port),
+      '-c',
+      'listen_addresses=127.0.0.1',
+      '-c',
+      `unix_socket_directories=${options.hasSocket ? folder : ''}`,
+    ]
       .concat(['-c', 'fsync=off', '-c', 'full_page_writes=off', '-c', 'shared_buffers=32MB', '-c', 'max_connections=40'])
       .concat(['-c', 'logging_collector=off', '-c', 'timezone=UTC']),
-    { ...options, stdio: ['ignore', 'ignore', 'pipe'] },
+    { ...surroundings, stdio: ['ignore', 'ignore', 'pipe'] },
   )
   let messages = ''
   server.stderr.on('data', (chunk: Buffer) => {
@@ -139,6 +151,7 @@ export async function startPostgres15(): Promise<Postgres15> {
     port,
     user: 'postgres',
     password,
+    socketFolder: folder,
     connection,
     async createDatabase(name) {
       await query(`CREATE DATABASE "${name}" OWNER zotonic TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8'`)

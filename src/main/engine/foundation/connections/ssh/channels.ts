@@ -66,7 +66,8 @@ export function duplexOf(channel: ClientChannel, link: Link): Duplex {
       channel.destroy()
       // ssh2 goes on only when what it has is read
       channel.resume()
-      done(error)
+      // TLS on top of it first tells why it let go
+      setImmediate(done, error)
     },
   })
   const stop = link.onLost((error: AppError) => duplex.destroy(error))
