@@ -18,10 +18,13 @@ import { PLACE_WORDS, toCopy } from './describe-plan.ts'
 import { readAhead, readFree } from './server-facts.ts'
 import { transferPlans } from './stored-plan.ts'
 
-export interface TransferRequest {
-  site: string
+interface Direction {
   from: RepositoryName
   to: RepositoryName
+}
+
+export interface TransferRequest extends Direction {
+  site: string
   /** NAMEs; default: every rotation slot of the source. */
   names?: string[] | undefined
   /** ISO UTC; with one name: only the backup of that moment. */
@@ -65,9 +68,9 @@ async function makePlan(
   const { from, to, deleteOthers = false } = request
   const { signal } = job
   job.phase(`Reading ${PLACE_WORDS[from]}`, null, 'files')
-  const source = await readContents(await openRepository(context, site, from), signal)
+  const source = await readContents(await openRepository(context, site, from, signal), signal)
   job.phase(`Reading ${PLACE_WORDS[to]}`, null, 'files')
-  const target = await readContents(await openRepository(context, site, to), signal)
+  const target = await readContents(await openRepository(context, site, to, signal), signal)
   const compared: ComparedItem[] = []
   for (const [name, entry] of wantedBackups(source, request)) {
     compared.push(await compareBackup(site.name, to, name, entry, { source, target }))
@@ -86,7 +89,7 @@ async function makePlan(
   const found: PlanCheck[] = [
     checks.sourceCheck(source.repository.place, source.index.size, source.problems),
     leaseCheck,
-    ...(await placeChecks(context, site, to, { target, bytes, signal })),
+    ...(await placeChecks(context, site, { from, to, source, target, bytes }, signal)),
     ...(to === 'vault' && deletions.length === 0 && items.length === 1
       ? []
       : [checks.slotsCheck(site.name, { from, to }, { source: source.index, target: target.index })]),
@@ -153,14 +156,24 @@ async function findStored(compared: readonly ComparedItem[], source: Contents, t
 async function placeChecks(
   context: EngineContext,
   site: Site,
-  to: RepositoryName,
-  { target, bytes, signal }: { target: Contents; bytes: number; signal: AbortSignal },
+  { from, to, source, target, bytes }: Direction & { source: Contents; target: Contents; bytes: number },
+  signal: AbortSignal,
 ): Promise<PlanCheck[]> {
-  const { kind, place } = target.repository
+  const { repository } = target
   // a bucket has no size
-  const space = kind === 's3' ? [] : [checks.spaceCheck(place, bytes, await readFree(context, site, target.repository, signal))]
-  const ahead = await readAhead(context, site, to, signal)
-  return [...space, ...(ahead === null ? [] : [checks.clockCheck(to, ahead)])]
+  const space =
+    repository.kind === 's3'
+      ? []
+      : [checks.spaceCheck(repository.place, bytes, await readFree(context, site, repository, signal))]
+  const clocks: PlanCheck[] = []
+  for (const [side, at] of [
+    [from, source.repository],
+    [to, repository],
+  ] as const) {
+    const ahead = await readAhead(context, site, side, at, signal)
+    if (ahead !== null) clocks.push(checks.clockCheck(side, ahead))
+  }
+  return [...space, ...clocks]
 }
 
 /** @throws AppError `wrong-request` */

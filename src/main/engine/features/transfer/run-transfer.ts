@@ -81,8 +81,8 @@ class TransferRun {
     }
     const note = (text: string) => job.log(text)
     const sides: Sides = {
-      from: await openRepository(this.#context, this.#site, plan.from),
-      to: await openRepository(this.#context, this.#site, plan.to),
+      from: await openRepository(this.#context, this.#site, plan.from, job.signal),
+      to: await openRepository(this.#context, this.#site, plan.to, job.signal),
       examiner: await openExaminer(this.#context, plan.site, note),
       isInFilestore: await readIsInFilestore(this.#context, this.#site, plan, note),
     }
