@@ -4,29 +4,38 @@ import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openFolderRepository } from '#engine/foundation/repository/folder.ts'
+import { openSftpRepository } from '#engine/foundation/repository/sftp.ts'
 import type { Repository } from '#engine/foundation/repository/types.ts'
 import { missingCeph, startS3, type TestS3 } from '#test/support/ceph.ts'
 import { pollAsStandby } from '#test/support/fake-standby.ts'
 import { fixture, hasFixtures } from '#test/support/fixtures.ts'
 import { openTestS3 } from '#test/support/s3-repository.ts'
+import { openTestSsh, type TestSsh } from '#test/support/ssh-connection.ts'
+import { type Sshd, startSshd, whyNoSshd } from '#test/support/sshd.ts'
 import { blindExaminer, contentsOf, makeBackup, transfer } from '#test/support/transfers.ts'
 
-const why = hasFixtures ? missingCeph() : 'the fixtures of a real server are missing'
+const why = hasFixtures ? (missingCeph() ?? whyNoSshd()) : 'the fixtures of a real server are missing'
 if (why) console.error(`SKIPPED in transfer.test.ts: ${why}`)
 
 const MIB = 1 << 20
 
 describe.skipIf(why !== null)('backups between repositories', () => {
   let s3: TestS3
+  let sshd: Sshd
+  let ssh: TestSsh
   let folder: string
   let made = 0
 
   beforeAll(async () => {
     s3 = await startS3()
+    sshd = await startSshd()
+    ssh = await openTestSsh(sshd)
     folder = await mkdtemp(join(tmpdir(), 'backup-desk-transfer-'))
   }, 60_000)
   afterAll(async () => {
     await s3?.stop()
+    await ssh?.close()
+    await sshd?.stop()
     await rm(folder, { recursive: true, force: true })
   })
 
@@ -41,6 +50,7 @@ describe.skipIf(why !== null)('backups between repositories', () => {
   }
   const kinds: Record<string, () => Promise<Repository>> = {
     folder: () => newFolder(),
+    sftp: async () => openSftpRepository({ connection: await ssh.connect(), folder: (await newFolder()).folder }),
     s3: () => openTestS3(s3),
   }
   const pairs = Object.keys(kinds).flatMap((from) => Object.keys(kinds).map((to) => [from, to] as const))

@@ -1,6 +1,7 @@
 import type { SshConnection } from '#engine/foundation/connections/ssh/types.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
 import { serverBackupFolder } from '#engine/foundation/repository/open.ts'
+import type { S3Repository } from '#engine/foundation/repository/s3/repository.ts'
 import type { Repository } from '#engine/foundation/repository/types.ts'
 import { isCancelled } from '#shared/errors.ts'
 import type { RepositoryName } from '#shared/model/backup.ts'
@@ -34,8 +35,7 @@ export async function readAhead(
   signal: AbortSignal,
 ): Promise<number | null> {
   if (repository.kind === 's3') {
-    const { connection } = repository as Repository & { connection?: { clockDifference: number | null } }
-    const milliseconds = connection?.clockDifference ?? null
+    const milliseconds = (repository as S3Repository).connection.clockDifference
     return milliseconds === null ? null : milliseconds / 1000
   }
   if (side !== 'server' || repository.kind !== 'sftp') return null
