@@ -5,6 +5,7 @@ import { AppError, cancelledError, throwIfCancelled, toAppError } from '#shared/
 import { readableOf, writableOf } from './channels.ts'
 import { connectionLost } from './errors.ts'
 import type { Link } from './link.ts'
+import { endByPid, pidTold, tellingPid, withoutPid } from './process-id.ts'
 import { quoteCommand } from './quote.ts'
 import type { RemoteProcess, RunOptions, RunResult } from './types.ts'
 
@@ -26,14 +27,18 @@ export async function startCommand(
 ): Promise<Running> {
   const line = quoteCommand(command)
   throwIfCancelled(signal)
-  const { channel, exit } = await openChannel(link, place, line)
+  // OpenSSH passes no signals on to commands of root: they are ended by another command
+  const isRoot = link.user === 'root'
+  const { channel, exit } = await openChannel(link, place, isRoot ? quoteCommand(tellingPid(command)) : line)
+  const pid = isRoot ? pidTold(channel) : null
   let reason: AppError | null = null
   const end = (error: AppError) => {
     if (reason) return
     reason = error
-    // OpenSSH sends it to all processes of the command
+    // all processes of the command
     channel.signal('TERM')
-    channel.close()
+    if (pid) void pid.then((number) => endByPid(link, number)).finally(() => channel.close())
+    else channel.close()
     settle()
   }
   let settle = () => {}
@@ -48,7 +53,7 @@ export async function startCommand(
       if (reason) reject(reason)
       else if (link.lost) reject(link.lost)
       else if (exit.code === undefined) reject(connectionLost(place, new Error('the server closed the channel')))
-      else resolve({ code: exit.code, stdout: '', stderr: messages.toString('utf8') })
+      else resolve({ code: exit.code, stdout: '', stderr: withoutPid(messages.toString('utf8')) })
     }
     const abort = () => end(cancelledError())
     const stop = link.onLost(() => settle())

@@ -1,0 +1,49 @@
+import type { ClientChannel } from 'ssh2'
+import type { Link } from './link.ts'
+
+const PID_MARK = 'backup-desk-pid'
+const PID_LINE = /^backup-desk-pid (\d+)\n/m
+const PID_MS = 5000
+const FIRST_BYTES = 16 * 1024
+
+/** The command, told apart from what it says by a line of its own before it. */
+export function tellingPid(command: readonly string[]): string[] {
+  return ['sh', '-c', `echo "${PID_MARK} $$" >&2; exec "$@"`, 'sh', ...command]
+}
+
+/** Resolves when the line came; null: it did not within some seconds. */
+export function pidTold(channel: ClientChannel): Promise<number | null> {
+  return new Promise((resolve) => {
+    let said = ''
+    const tell = (pid: number | null) => {
+      clearTimeout(timer)
+      channel.stderr.off('data', listen)
+      resolve(pid)
+    }
+    const listen = (chunk: Buffer) => {
+      said = (said + chunk.toString('latin1')).slice(0, FIRST_BYTES)
+      const found = PID_LINE.exec(said)
+      if (found) tell(Number(found[1]))
+    }
+    const timer = setTimeout(() => tell(null), PID_MS)
+    channel.stderr.on('data', listen)
+    channel.once('close', () => tell(null))
+  })
+}
+
+/** Ends a command by the number of its process. */
+export function endByPid(link: Link, pid: number | null): Promise<void> {
+  return new Promise((resolve) => {
+    if (pid === null || link.lost) return resolve()
+    // the whole group, or at least the one process when it leads none
+    link.client.exec(`kill -TERM -- -${pid} 2>/dev/null || kill -TERM ${pid}`, (_error, killing) => {
+      killing?.resume()
+      resolve()
+    })
+  })
+}
+
+/** What a command said, without the line that was put before it. */
+export function withoutPid(messages: string): string {
+  return messages.replace(PID_LINE, '')
+}
