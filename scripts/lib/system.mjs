@@ -19,7 +19,7 @@ export const WINDOW_PACKAGES = [
   'libpango-1.0-0',
 ]
 
-/** What the tests use beyond that: a screen, fonts to draw with, the servers' PostgreSQL, an S3 server. */
+/** What the tests use beyond that: a screen, fonts to draw with, the servers' PostgreSQL, sshd, certificates, an S3 server. */
 export const TEST_PACKAGES = [
   ...WINDOW_PACKAGES,
   'xvfb',
@@ -27,6 +27,9 @@ export const TEST_PACKAGES = [
   'fonts-liberation',
   'postgresql-15',
   'postgresql-client-15',
+  'openssh-server',
+  'openssh-client',
+  'openssl',
   'radosgw',
   'ceph-mon',
   'ceph-osd',
