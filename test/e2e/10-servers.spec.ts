@@ -184,8 +184,8 @@ test('bringing the vault in step is cancelled, and goes on where it stopped', as
   await expect(window.getByRole('button', { name: /^Not in vault/ })).toHaveCount(0)
 
   await window.keyboard.press('Control+k')
-  await window.keyboard.type('vault to filestore')
-  await window.keyboard.press('Enter')
+  await window.keyboard.type('bring in step')
+  await window.getByRole('option', { name: 'vault to filestore' }).click()
   await window.getByRole('checkbox', { name: /^Delete what the filestore has/ }).click()
   await expect(window.getByText('Making the plan again')).toBeHidden({ timeout: 30_000 })
   await statePictures(desk, 'sync-plan-filestore')
