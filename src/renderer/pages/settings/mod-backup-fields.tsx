@@ -51,7 +51,12 @@ type Numbers = { [K in keyof ModBackupSettings]: ModBackupSettings[K] extends nu
 /** What the server's own backup module is set to, read from the site's database; changes are confirmed and then flushed. */
 export function ModBackupFields({ site }: { site: string }) {
   const read = useModBackup(site)
-  if (read.data) return <Loaded key={JSON.stringify(read.data.settings)} site={site} settings={read.data.settings} />
+  // what became of a change is still to be read when the form starts from it
+  const saving = useSave(site)
+  if (read.data) {
+    const { settings } = read.data
+    return <Loaded key={JSON.stringify(settings)} site={site} settings={settings} saving={saving} />
+  }
   if (read.error)
     return (
       <ErrorBox title="The server's backup settings could not be read." error={read.error} onRetry={() => void read.refetch()} />
@@ -59,9 +64,9 @@ export function ModBackupFields({ site }: { site: string }) {
   return <SkeletonRows rows={6} height={32} label="Reading the server's backup settings" />
 }
 
-function Loaded({ site, settings }: { site: string; settings: ModBackupSettings }) {
+function Loaded({ site, settings, saving }: { site: string; settings: ModBackupSettings; saving: ReturnType<typeof useSave> }) {
   const [draft, setDraft] = useState(settings)
-  const { busy, error, outcome, save } = useSave(site)
+  const { busy, error, outcome, save } = saving
   const changed = changesOf(settings, draft)
   const count = Object.keys(changed).length
   const wrong = modBackupSettingsSchema.safeParse(draft).error?.issues.map(({ path }) => path[0]) ?? []
@@ -134,7 +139,7 @@ function useSave(site: string) {
     setOutcome(null)
     try {
       const { updated, flushed, advice } = await callUnlocking('servers.updateBackupSettings', { site, settings })
-      if (!updated) setOutcome({ tone: 'info', text: 'Not confirmed. Nothing was changed.' })
+      if (!updated) setOutcome({ tone: 'info', text: advice })
       else setOutcome({ tone: flushed === false ? 'warn' : 'ok', text: advice === '' ? 'Changed on the server.' : advice })
       await queryClient.invalidateQueries({ queryKey: ['mod-backup', site] })
     } catch (thrown) {
