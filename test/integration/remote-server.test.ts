@@ -2,7 +2,7 @@ import { appendFile, cp, mkdir, readdir, readFile, stat, writeFile } from 'node:
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import { listBackups, overview, watchRepositories } from '#engine/features/listing/index.ts'
+import { listBackups, overview, readProofs, watchRepositories } from '#engine/features/listing/index.ts'
 import { startDrill, startVerify } from '#engine/features/proof/index.ts'
 import { nightlyStates, runMissed } from '#engine/features/schedule/index.ts'
 import type { EngineEvent } from '#shared/contract/events.ts'
@@ -113,6 +113,26 @@ describe.skipIf(missing !== null)('a server that is reached by SSH', () => {
     expect(copies).toEqual([])
     expect((await list()).backups[0]?.proof).toMatchObject({ level: 3, verdict: 'verified' })
   }, 60_000)
+
+  it.each([2, 3] as const)(
+    'is not to blame for its backups when the line breaks: level %i',
+    async (level) => {
+      const { context, folder, proxy, list } = await remoteSite()
+      await cp(fixture('backups', '1-plain-full'), folder, { recursive: true })
+      await list()
+      // in its last part; or later, when it is read once more to be restored
+      const cut = proxy.cutAfter((await partSizes(folder, 'testsite-1')) + (level === 2 ? -300_000 : 150_000))
+      proxy.refuse()
+      const request = { site: 'testsite', name: 'testsite-1', from: 'server', passwords: [] } as const
+      const job = await startVerify(context, { ...request, level, passwords: [] }).catch((error: Error) => error)
+      if (job instanceof Error) throw job
+      await expect(job.done).rejects.toMatchObject({ code: expect.stringMatching(/^(?:connection-lost|host-unreachable)$/) })
+      await cut
+      expect((await context.jobs.show(job.id)).job.state).toBe('failed')
+      expect((await readProofs(context, 'testsite')).proofs).toEqual([])
+    },
+    30_000,
+  )
 
   it('with 500 backups is listed within two seconds over a slow line', async () => {
     const { context, folder, site, list } = await remoteSite({ delayMs: 25 })

@@ -10,7 +10,6 @@ import {
   belongsTo,
   INDEX_FILE,
   isBackupFileName,
-  isOurs,
   parsePartFile,
   SERVER_INDEX_TEMPORARY,
 } from '#engine/foundation/repository/names.ts'
@@ -125,7 +124,7 @@ export function describeUnknown(
   )
   const unknown: UnknownFile[] = []
   for (const { name: file, size } of files.values()) {
-    if (file === INDEX_FILE || file === SERVER_INDEX_TEMPORARY || isOurs(file) || named.has(file)) continue
+    if (file === INDEX_FILE || file === SERVER_INDEX_TEMPORARY || named.has(file)) continue
     unknown.push({ repository: place, file, size, kind: isStale(file, document, site) ? 'stale' : 'foreign' })
   }
   return unknown.sort((a, b) => (a.file < b.file ? -1 : 1))

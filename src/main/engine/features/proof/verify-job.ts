@@ -10,7 +10,7 @@ import { AppError } from '#shared/errors.ts'
 import { formatPlural } from '#shared/format.ts'
 import { type BackupEntry, isSameMoment, type Proof, type RepositoryName, repositoryNameSchema } from '#shared/model/backup.ts'
 import type { DrillReport } from '#shared/model/drill.ts'
-import type { Site } from '#shared/model/site.ts'
+import { isRemote, type Site } from '#shared/model/site.ts'
 import { splitBackupName } from '#shared/rotation.ts'
 import { itemId, lockedReason, type ProofLevel, type ProveRequest, proveBackup, verdictAt } from './prove.ts'
 
@@ -51,7 +51,7 @@ export async function startVerify(context: EngineContext, request: VerifyRequest
     kind: 'verify',
     title: `Verifying ${request.name}`,
     site: site.name,
-    holds: [holdOf(site.name, request.level)],
+    holds: [holdOf(site, request.level, entries)],
     run: (job) =>
       proveAll(context, job, { site: siteOf(site), entries, level: request.level, passwords }, ({ repository }) =>
         openRepository(context, site, repository, job.signal),
@@ -96,7 +96,7 @@ export async function startDrill(context: EngineContext, request: DrillJobReques
     kind: 'drill',
     title: `Drilling ${entry.name}`,
     site: site.name,
-    holds: [holdOf(site.name, 3)],
+    holds: [holdOf(site, 3, [entry])],
     run: async (job) => {
       const repository = await openRepository(context, site, entry.repository, job.signal)
       const proof = await proveBackup(context, job, { site: siteOf(site), entry, repository, level: 3, passwords })
@@ -132,9 +132,10 @@ function notDrilled(name: string, reason: string): AppError {
   })
 }
 
-/** A drill takes long and reads only: a backup need not wait for it. Two of the same site take turns. */
-function holdOf(site: string, level: ProofLevel): string {
-  return level === 3 ? `drill:${site}` : `site:${site}`
+/** A drill, and what comes over a line, takes long and reads only: a backup need not wait for it. Two of the same site take turns. */
+function holdOf(site: Site, level: ProofLevel, entries: readonly SiteBackup[]): string {
+  const isLong = level === 3 || entries.some(({ repository }) => isRemote(site, repository))
+  return isLong ? `drill:${site.name}` : `site:${site.name}`
 }
 
 function siteOf({ name, database }: Site): NonNullable<ProveRequest['site']> {

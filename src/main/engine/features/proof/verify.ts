@@ -1,6 +1,7 @@
 import { readEncHeader } from '#engine/features/encryption/index.ts'
 import { belongsTo } from '#engine/foundation/repository/names.ts'
 import type { FileStat, Repository } from '#engine/foundation/repository/types.ts'
+import { isTroubleOfTheWay } from '#engine/foundation/repository/way-trouble.ts'
 import type { Workers } from '#engine/foundation/workers.ts'
 import { isCancelled, toAppError } from '#shared/errors.ts'
 import type { BackupEntry, BackupPart, LevelResult, PartProof, Proof } from '#shared/model/backup.ts'
@@ -36,7 +37,7 @@ export interface ProvenFile {
 /**
  * Verifies a backup where it lies; changes nothing. What is wrong with the backup is in the proof and never thrown.
  * Source: docs/formats.md, "Verification".
- * @throws AppError `cancelled`, `worker-crashed`
+ * @throws AppError `cancelled`, `worker-crashed`, those of the way to a server or filestore
  */
 export async function verifyBackup(options: VerifyOptions): Promise<Proof> {
   return (await examineBackup(options)).proof
@@ -124,10 +125,13 @@ async function examinePart(options: VerifyOptions, part: BackupPart): Promise<Ex
   }
 }
 
-/** A file that can't be read is damaged; one that changed under way was not judged. */
+/**
+ * A file that can't be read is damaged; one that changed under way was not judged, and a lost connection says nothing of
+ * the file.
+ */
 function unreadable(proof: PartProof, error: unknown, level: VerifyLevel): PartProof {
   const known = toAppError(error)
-  if (known.code === 'worker-crashed') throw known
+  if (known.code === 'worker-crashed' || isTroubleOfTheWay(error)) throw known
   const isChange = known.code === 'changed-while-reading' || known.code === 'not-found'
   const result: LevelResult = isChange
     ? { outcome: 'unknown', reason: 'the file was changed while it was read' }

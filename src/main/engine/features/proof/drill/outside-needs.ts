@@ -1,3 +1,4 @@
+import { isTroubleOfTheWay } from '#engine/foundation/repository/way-trouble.ts'
 import { AppError } from '#shared/errors.ts'
 
 /** What a dump takes from extensions that Zotonic sites are known to use, by the names that turn up in dumps. */
@@ -69,7 +70,7 @@ const NOT_THE_BACKUP = new Set([
 
 /** Whether an error is about the backup, and not about reading it or about this computer. */
 export function saysSomething(error: unknown): error is AppError {
-  return error instanceof AppError && !NOT_THE_BACKUP.has(error.code)
+  return error instanceof AppError && !NOT_THE_BACKUP.has(error.code) && !isTroubleOfTheWay(error)
 }
 
 /** Why a dump did not load. */
