@@ -1,12 +1,14 @@
 import { execFile } from 'node:child_process'
-import { link, mkdir, readFile, symlink, utimes, writeFile } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { link, mkdir, readdir, readFile, symlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { gunzipSync } from 'node:zlib'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { type BackupRequest, startBackup } from '#engine/features/backup/index.ts'
+import { AppError } from '#shared/errors.ts'
 import { layOutServerFolder, loadFixtureDatabase, type ServerFolder, siteInput } from '#test/support/backup-site.ts'
-import { openTestContext, type TestContext } from '#test/support/engine-context.ts'
+import { openTestContext, type TestContext, withPhases } from '#test/support/engine-context.ts'
 import { hasFixtures } from '#test/support/fixtures.ts'
 import { temporaryFolder } from '#test/support/home.ts'
 import { type Postgres15, startPostgres15 } from '#test/support/postgres.ts'
@@ -111,5 +113,47 @@ describe.skipIf(why !== null)('a backup of a site on a server', () => {
     await postgres.psql('restored', { file }, 'zotonic')
     const count = (table: string) => postgres.psql('restored', `SELECT count(*) FROM testsite.${table}`)
     expect([await count('rsc'), await count('edge'), await count('backup_revision')].map(Number)).toEqual([126, 111, 211])
+  }, 60_000)
+
+  it('goes into the server’s own folder over SFTP, as a server would have made it, and nothing stays here', async () => {
+    const { context } = await open('ssh', { password: 'zażółć' })
+    const result = await startBackup(context, request({ to: 'server' })).done
+    expect((await readdir(server.backupDir)).sort()).toEqual(['backup.json', ...result.parts.map(({ file }) => file)].sort())
+    const index = JSON.parse(await readFile(join(server.backupDir, 'backup.json'), 'utf8'))
+    const [database] = result.parts
+    expect(index[result.name]).toMatchObject({ database: database?.file, database_hash: database?.hash, is_encrypted: true })
+    const stored = await readFile(join(server.backupDir, database?.file ?? ''))
+    expect(createHash('sha256').update(stored).digest('hex')).toBe(database?.hash)
+    expect(await readdir(context.home.scratch)).toEqual([])
+    expect(await readdir(context.home.vaults)).toEqual([])
+  }, 60_000)
+
+  it('changes nothing on the server when that is lost on the way, and leaves nothing here', async () => {
+    const test = await open('ssh')
+    const context = withPhases(test.context, (phase) => {
+      if (phase === 'Archiving the media files') void sshd.kill()
+    })
+    onTestFinished(() => sshd.start())
+    const failed = await startBackup(context, request({ to: 'server' })).done.catch((error) => error)
+    expect(failed).toBeInstanceOf(AppError)
+    expect(failed.code).not.toBe('internal')
+    expect(await readdir(server.backupDir)).toEqual([])
+    expect(await readdir(context.home.scratch)).toEqual([])
+  }, 60_000)
+
+  it('has the server end its pg_dump when it is cancelled', async () => {
+    const { context } = await open('ssh')
+    await postgres.psql('postgres', 'CREATE DATABASE site_large TEMPLATE site OWNER zotonic')
+    const rows = 'SELECT md5(n::text) || md5((-n)::text) AS text FROM generate_series(1, 1500000) AS n'
+    await postgres.psql('site_large', `CREATE TABLE testsite.large AS ${rows}`, 'zotonic')
+    await context.sites.update(sshSiteInput('site_large', postgres, server, sshd))
+    const started = startBackup(context, request({ engine: 'server', databaseOnly: true, compression: 9 }))
+    started.done.catch(() => {})
+    const waiting = () =>
+      postgres.psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'Backup Desk pg_dump%'")
+    await expect.poll(async () => Number(await waiting()), { timeout: 20_000 }).toBe(1)
+    await context.jobs.cancel(started.id)
+    await expect(started.done).rejects.toMatchObject({ code: 'cancelled' })
+    await expect.poll(async () => Number(await waiting()), { timeout: 5000 }).toBe(0)
   }, 60_000)
 })

@@ -3,12 +3,12 @@ import { join } from 'node:path'
 import { connectSiteServer } from '#engine/foundation/connections/ssh/site-server.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
 import type { JobContext } from '#engine/foundation/jobs/types.ts'
-import { createRateLimit } from '#engine/foundation/rate-limit.ts'
 import { type FolderRepository, openFolderRepository } from '#engine/foundation/repository/folder.ts'
 import { localServerFolder, openRepository, openServerFolder, openVault } from '#engine/foundation/repository/open.ts'
 import { type Slot, writeSlot } from '#engine/foundation/repository/slot-writer.ts'
 import { type PartExaminer, transferBackup } from '#engine/foundation/repository/transfer.ts'
 import type { Lease, Repository } from '#engine/foundation/repository/types.ts'
+import { sharedLimit } from '#engine/foundation/shared-limit.ts'
 import { AppError } from '#shared/errors.ts'
 import type { RepositoryName } from '#shared/model/backup.ts'
 import type { Job } from '#shared/model/job.ts'
@@ -58,7 +58,7 @@ function folderTarget(repository: FolderRepository, job: JobContext): BackupTarg
 const EXACT: PartExaminer = { contentHash: async () => null, readToEnd: async () => null }
 
 async function stagedTarget(context: EngineContext, site: Site, to: RepositoryName, job: JobContext): Promise<BackupTarget> {
-  const target = await openRepository(context, site, to)
+  const target = await openRepository(context, site, to, job.signal)
   const parts = openFolderRepository({ folder: stagingFolder(context, job.id), owner: 'home', create: true })
   return {
     place: target.place,
@@ -97,7 +97,7 @@ async function send(
     name: slot.name,
     entry,
     isFilestoreUploaded: to === 'filestore',
-    limit: createRateLimit(async () => limitOf((await context.preferences.get()).transferLimit)),
+    limit: sharedLimit(context),
     examiner: EXACT,
     signal: job.signal,
     onProgress(kind, position) {
@@ -107,11 +107,6 @@ async function send(
     onNote: (text) => job.log(text),
     freesFullDisk: true,
   })
-}
-
-/** KiB a second, as the preferences have it, in bytes. */
-function limitOf(kib: number | null): number | null {
-  return kib === null ? null : kib * 1024
 }
 
 function stagingFolder({ home }: Pick<EngineContext, 'home'>, jobId: string): string {

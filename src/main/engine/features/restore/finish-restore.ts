@@ -9,6 +9,7 @@ import { markCommitted, type UndoRoot } from './files/undo-journal.ts'
 import { schemaBytes } from './live.ts'
 import type { MediaResult } from './media/restore-media.ts'
 import { forgetUnfinished } from './remote-files/unfinished.ts'
+import { restartAfter } from './restart.ts'
 
 export interface RestoreResult {
   /** The name under which the old schema is kept; null: the database was not restored, or there was none. */
@@ -62,8 +63,10 @@ export async function finishRestore(done: DoneRestore): Promise<RestoreResult> {
       })
     }
   }
-  const command = `zotonic restartsite ${plan.site}`
-  job.item('restart', { state: 'skipped', detail: `To do, by you, on the server: ${command}` })
+  const isConcerned = plan.schema === site.database.schema || plan.parts.some((part) => part !== 'database')
+  const restarted = isConcerned ? await restartAfter(context, job, site) : { restartNeeded: false, note: '' }
+  if (!isConcerned)
+    job.item('restart', { state: 'skipped', detail: `Not needed: the site goes on using “${site.database.schema}”` })
   const isUndoable = plan.keptSchema !== null || root !== null
   return {
     keptSchema: plan.keptSchema,
@@ -72,8 +75,7 @@ export async function finishRestore(done: DoneRestore): Promise<RestoreResult> {
     config: countsOf(done.config),
     safetyBackup: plan.safetyBackup,
     findings: done.findings,
-    restartNeeded: true,
-    note: `Restart the site now, so that it forgets what it has in memory: ${command}`,
+    ...restarted,
     seconds: (Date.now() - done.started) / 1000,
     undoHint: isUndoable
       ? `Undo this restore on the site’s overview, or with: zbd undo ${plan.site} ${plan.keptSchema ?? job.id} --plan`

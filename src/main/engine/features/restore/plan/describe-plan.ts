@@ -4,8 +4,12 @@ import type { Confirmation, PlanStep, RestorePlan } from '#shared/model/plan.ts'
 type Facts = Omit<RestorePlan, 'id' | 'sha256' | 'steps' | 'wayBack'>
 
 /** The steps that a plan takes, and the way back. */
-export function describePlan(facts: Facts, liveBytes: number): Pick<RestorePlan, 'steps' | 'wayBack'> {
-  const { parts, media, config, keptSchema, databaseBytes, tables, site, safetyBackup, schema } = facts
+export function describePlan(
+  facts: Facts,
+  liveBytes: number,
+  restart: RestorePlan['steps'][number],
+): Pick<RestorePlan, 'steps' | 'wayBack'> {
+  const { parts, media, config, keptSchema, databaseBytes, tables, safetyBackup, schema } = facts
   const steps: PlanStep[] = [{ id: 'check', name: 'Check again', detail: 'that nothing changed since this plan was made' }]
   const wayBack: string[] = []
   if (safetyBackup !== null) {
@@ -56,7 +60,7 @@ export function describePlan(facts: Facts, liveBytes: number): Pick<RestorePlan,
         : `The old schema is kept as ${keptSchema}, ${formatBytes(liveBytes)}, until you drop it. Going back to it takes seconds.`,
     )
   }
-  steps.push({ id: 'restart', name: 'Restart the site', detail: `by you, on the server: zotonic restartsite ${site}` })
+  steps.push(restart)
   return { steps, wayBack }
 }
 

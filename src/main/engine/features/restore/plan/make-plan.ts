@@ -15,6 +15,7 @@ import { type LiveDatabase, readLive, readNeeded } from '../live.ts'
 import { type MediaSurvey, surveyMedia } from '../media/survey-media.ts'
 import { serverWriteCheck } from '../remote-files/server-write-check.ts'
 import { type MediaSums, surveyRemoteMedia } from '../remote-files/survey-remote-media.ts'
+import { restartStep } from '../restart.ts'
 import { siteFolders } from '../site-folders.ts'
 import { type DumpSurvey, surveyDump } from '../survey-dump.ts'
 import * as checks from './checks.ts'
@@ -156,7 +157,7 @@ class PlanMaker {
       id: randomUUID(),
       sha256: hashOf({ facts, preconditions }),
       ...facts,
-      ...describePlan(facts, live?.bytes ?? 0),
+      ...describePlan(facts, live?.bytes ?? 0, restartStep(this.#site)),
     }
     const rows = new Map([...(database?.survey?.tables ?? [])].map(([table, { rows }]) => [table, rows]))
     const expected = { rows, constraints: database?.survey?.constraints ?? new Map() }

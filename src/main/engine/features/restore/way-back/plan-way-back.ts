@@ -9,6 +9,7 @@ import { measureUndo } from '../files/undo-journal.ts'
 import { type LiveDatabase, readLive } from '../live.ts'
 import { keptName } from '../plan/kept-name.ts'
 import { editsSince, rowChanges } from '../plan/row-changes.ts'
+import { restartStep } from '../restart.ts'
 import { siteFolders } from '../site-folders.ts'
 import { findKept, type KeptFacts } from './list-kept.ts'
 import { readOutsideDependents } from './outside-dependents.ts'
@@ -70,7 +71,7 @@ async function makePlan(
     id: randomUUID(),
     sha256: hashOf({ facts, preconditions, oid: kept.schema?.oid ?? null }),
     ...facts,
-    ...describeWayBack(facts),
+    ...describeWayBack(facts, restartStep(site)),
   }
   wayBackPlans.keep(context, { plan, ...preconditions, kept, isUsed: false })
   return { planId: plan.id }

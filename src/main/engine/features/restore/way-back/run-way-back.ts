@@ -9,6 +9,7 @@ import { undoFiles } from '../files/undo-files.ts'
 import { appendToUndoJournal, hasUndo, markCommitted, removeUndo, type SiteFolders } from '../files/undo-journal.ts'
 import type { Committing } from '../load.ts'
 import { forgetUnfinished, noteUnfinished } from '../remote-files/unfinished.ts'
+import { restartAfter } from '../restart.ts'
 import { siteFolders } from '../site-folders.ts'
 import { markDropping, unmarkDropping } from './dropping.ts'
 import { undoFacts } from './restore-facts.ts'
@@ -69,14 +70,12 @@ class WayBackRun {
     const isUndo = plan.kind === 'undo'
     if (isUndo) job.item('check', { facts: undoFacts(plan, this.#site.database.schema) })
     await (isUndo ? this.#undo() : this.#drop())
-    const command = `zotonic restartsite ${plan.site}`
-    if (isUndo) job.item('restart', { state: 'skipped', detail: `To do, by you, on the server: ${command}` })
+    const restarted = isUndo ? await restartAfter(this.#context, job, this.#site) : { restartNeeded: false, note: '' }
     return {
       kind: plan.kind,
       keptSchema: plan.keptSchema,
       files: this.#taken,
-      restartNeeded: isUndo,
-      note: isUndo ? `Restart the site now, so that it forgets what it has in memory: ${command}` : '',
+      ...restarted,
       seconds: (Date.now() - started) / 1000,
     }
   }

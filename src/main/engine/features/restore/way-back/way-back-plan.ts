@@ -25,11 +25,14 @@ export function wayBackPlanOf(context: EngineContext, id: string): WayBackPlan {
 type Facts = Omit<WayBackPlan, 'id' | 'sha256' | 'steps' | 'wayBack'>
 
 /** The steps that a plan takes, and the way back from it. */
-export function describeWayBack(facts: Facts): Pick<WayBackPlan, 'steps' | 'wayBack'> {
-  return facts.kind === 'undo' ? describeUndo(facts) : describeDrop(facts)
+export function describeWayBack(facts: Facts, restart: WayBackPlan['steps'][number]): Pick<WayBackPlan, 'steps' | 'wayBack'> {
+  return facts.kind === 'undo' ? describeUndo(facts, restart) : describeDrop(facts)
 }
 
-function describeUndo({ kept, keptSchema, site }: Facts): Pick<WayBackPlan, 'steps' | 'wayBack'> {
+function describeUndo(
+  { kept, keptSchema }: Facts,
+  restart: WayBackPlan['steps'][number],
+): Pick<WayBackPlan, 'steps' | 'wayBack'> {
   const steps = [{ id: 'check', name: 'Check again', detail: 'that nothing changed since this plan was made' }]
   const wayBack: string[] = []
   if (kept.files) {
@@ -47,7 +50,7 @@ function describeUndo({ kept, keptSchema, site }: Facts): Pick<WayBackPlan, 'ste
     steps.push({ id: 'database', name: 'Swap the schemas', detail })
     if (keptSchema !== null) wayBack.push(`What is live now is kept as ${keptSchema}: undoing this undo brings it back.`)
   }
-  steps.push({ id: 'restart', name: 'Restart the site', detail: `by you, on the server: zotonic restartsite ${site}` })
+  steps.push(restart)
   return { steps, wayBack }
 }
 

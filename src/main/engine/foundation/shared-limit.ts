@@ -1,6 +1,6 @@
-import type { EngineContext } from '#engine/foundation/context.ts'
-import type { Home } from '#engine/foundation/home.ts'
-import { createRateLimit, type RateLimit } from '#engine/foundation/rate-limit.ts'
+import type { EngineContext } from './context.ts'
+import type { Home } from './home.ts'
+import { createRateLimit, type RateLimit } from './rate-limit.ts'
 
 const KIB = 1024
 
