@@ -114,7 +114,7 @@ describe('a command', () => {
     expect(await isRunning(mark)).toBe(false)
   })
 
-  it.skipIf(noUser)('is ended by the signal of OpenSSH, when it is not root’s', async () => {
+  it.skipIf(noUser)('of another user is ended too', async () => {
     const server = await startSshd({ password: 'password' })
     const operator = await openSshDesk({ trusted: [server] })
     try {

@@ -25,20 +25,15 @@ export async function startCommand(
   command: readonly string[],
   signal?: AbortSignal,
 ): Promise<Running> {
-  const line = quoteCommand(command)
+  const line = quoteCommand(tellingPid(command))
   throwIfCancelled(signal)
-  // OpenSSH passes no signals on to commands of root: they are ended by another command
-  const isRoot = link.user === 'root'
-  const { channel, exit } = await openChannel(link, place, isRoot ? quoteCommand(tellingPid(command)) : line)
-  const pid = isRoot ? pidTold(channel) : null
+  const { channel, exit } = await openChannel(link, place, line)
+  const pid = pidTold(channel)
   let reason: AppError | null = null
   const end = (error: AppError) => {
     if (reason) return
     reason = error
-    // all processes of the command
-    channel.signal('TERM')
-    if (pid) void pid.then((number) => endByPid(link, number)).finally(() => channel.close())
-    else channel.close()
+    void pid.then((number) => endByPid(link, number)).finally(() => channel.close())
     settle()
   }
   let settle = () => {}

@@ -9,8 +9,8 @@ import { dial } from './link.ts'
 import { type PooledConnection, pooledConnection } from './pooled-connection.ts'
 import type { SshConnections, SshTarget } from './types.ts'
 
-/** A dead link is noticed after three of these without an answer. */
-const KEEP_ALIVE_MS = 12_000
+/** A dead link is noticed after four of these without a sign of life: 30 s. */
+const KEEP_ALIVE_MS = 7_500
 const IDLE_MS = 5 * 60_000
 
 export interface SshOptions {

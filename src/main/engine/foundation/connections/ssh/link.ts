@@ -19,8 +19,6 @@ const KEEP_ALIVE_COUNT = 3
 /** A living connection to a server, and those to the hosts on the way. */
 export interface Link {
   readonly client: ssh2.Client
-  /** Who logged in. */
-  readonly user: string
   /** Set once it is gone. */
   readonly lost: AppError | null
   /** Told when it is gone, before its channels are; at once when it is gone already. */
@@ -82,7 +80,6 @@ async function dialOne(to: Destination, through: Link | null, options: DialOptio
   }
   const link: Link = {
     client,
-    user: to.user,
     get lost() {
       return lost
     },

@@ -1,13 +1,19 @@
 import type { ClientChannel } from 'ssh2'
 import type { Link } from './link.ts'
+import { requireCommand } from './quote.ts'
 
 const PID_MARK = 'backup-desk-pid'
 const PID_LINE = /^backup-desk-pid (\d+)\n/m
 const PID_MS = 5000
 const FIRST_BYTES = 16 * 1024
 
-/** The command, told apart from what it says by a line of its own before it. */
+/**
+ * The command, with its process id as the first line that it says: a command that is given up is ended by another one. SSH
+ * has signals too, but OpenSSH passes none on to commands of root, and ssh2 sends none once the input was closed.
+ * @throws AppError `bad-command`
+ */
 export function tellingPid(command: readonly string[]): string[] {
+  requireCommand(command)
   return ['sh', '-c', `echo "${PID_MARK} $$" >&2; exec "$@"`, 'sh', ...command]
 }
 

@@ -6,10 +6,15 @@ import { AppError } from '#shared/errors.ts'
  * @throws AppError `bad-command`: no program, or a NUL, which no argument can hold
  */
 export function quoteCommand(command: readonly string[]): string {
+  requireCommand(command)
+  return command.map(quoteWord).join(' ')
+}
+
+/** @throws AppError `bad-command` */
+export function requireCommand(command: readonly string[]): void {
   if (command.length === 0 || command[0] === '' || command.some((word) => word.includes('\0'))) {
     throw new AppError('bad-command', 'This is no command that a server could run. Nothing was run.')
   }
-  return command.map(quoteWord).join(' ')
 }
 
 function quoteWord(word: string): string {
