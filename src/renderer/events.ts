@@ -82,6 +82,8 @@ function announce(job: Job): void {
 
 function homeOf(job: Job): Route {
   if (job.kind === 'decrypt') return { page: 'decrypt' }
+  if (job.kind === 'server-command' && job.site !== null)
+    return { page: 'site', site: job.site, tab: 'settings', section: 'server' }
   return job.site === null ? { page: 'jobs', job: job.id } : { page: 'site', site: job.site, tab: 'backups' }
 }
 

@@ -151,7 +151,7 @@ class TransferRun {
       if (this.#stored.plan.to === 'filestore') await this.#markSource(sides.from, name, entry, onNote)
       const seconds = (performance.now() - started) / 1000
       const text = `${formatBytes(bytes)} in ${formatDuration(seconds)}`
-      this.#end(item, 'copied', [text, ...notes].join('. '), bytes)
+      this.#end(item, 'copied', [text, ...notes.map((note) => note.replace(/\.$/, ''))].join('. '), bytes)
       job.item(name, { state: 'done', detail: notes.at(-1) ?? text, done: item.bytes })
       job.log(`${name} is in ${sides.to.place}: ${text}.`)
       this.#context.emit({ type: 'backups-changed', site: this.#site.name })
