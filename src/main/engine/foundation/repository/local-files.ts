@@ -74,6 +74,7 @@ export function localFiles(options: LocalFilesOptions): LocalFiles {
     place: folder,
     owner,
     isRemote: false,
+    sureBytes: (size) => size,
     folder,
     reach,
     readText,

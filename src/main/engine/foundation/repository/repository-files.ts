@@ -22,6 +22,8 @@ export interface RepositoryFiles {
   readonly owner: FolderOwner
   /** Whether what was written went over a network, so that it is hashed again there before it counts. */
   readonly isRemote: boolean
+  /** How much of a file's beginning is sure when writing it was cut off at this size. */
+  sureBytes(size: number): number
   /** @throws AppError `repository-unreachable`; a vault that is not made yet is `not-yet` */
   reach(): Promise<'there' | 'not-yet'>
   /** Makes the folder of a vault. @throws AppError `repository-unreachable` */

@@ -3,6 +3,7 @@ import { posix } from 'node:path'
 import { PassThrough, pipeline, Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { AppError } from '#shared/errors.ts'
+import { sureBytes } from '../connections/ssh/sftp-write.ts'
 import type { RemoteFacts, SshConnection } from '../connections/ssh/types.ts'
 import { MAX_INDEX_BYTES } from './backup-index.ts'
 import { assertReadable, type Likeness, likeness } from './file-owner.ts'
@@ -165,6 +166,7 @@ export function sftpFiles({ connection, folder: given }: { connection: SshConnec
     place,
     owner: 'server',
     isRemote: true,
+    sureBytes,
     reach,
     prepare,
     list,

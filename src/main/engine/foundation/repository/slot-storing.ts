@@ -77,7 +77,7 @@ export function storeSlot(files: RepositoryFiles, incoming: IncomingSlot, guard:
     async storedBytes(kind) {
       const whole = expected(kind)
       const size = (await files.stat(partOf(kind)))?.size ?? 0
-      if (size <= whole) return size
+      if (size <= whole) return files.sureBytes(size)
       await files.remove(partOf(kind))
       return 0
     },

@@ -7,6 +7,7 @@ import type { SshSecrets } from '#shared/model/site.ts'
 import type { Workers } from '../../workers.ts'
 import type { Destination } from './destination.ts'
 import { connectionLost, hostUnknown, hostUnreachable, logInRefused, nameOf } from './errors.ts'
+import { gatherWrites } from './gather-writes.ts'
 import type { HostKeys } from './host-keys.ts'
 import { publicHostKey } from './known-hosts-line.ts'
 import { logInTo } from './log-in.ts'
@@ -207,6 +208,7 @@ async function openSocket(to: Destination, timed: Timed, signal: AbortSignal): P
       clearTimeout(timer)
       signal.removeEventListener('abort', abort)
       socket.off('error', fail)
+      gatherWrites(socket)
       resolve(socket)
     })
   })

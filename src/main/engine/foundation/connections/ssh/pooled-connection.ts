@@ -30,7 +30,8 @@ export function pooledConnection(
 ): PooledConnection {
   let link: Link | null = null
   let attempt: Attempt | null = null
-  let sftp: { link: Link; session: Promise<SftpSession> } | null = null
+  /** Several carry more over a long way than one. */
+  let sftp: { link: Link; sessions: Promise<SftpSession>[] } | null = null
   let hasWorked = false
   let isClosed = false
   let uses = 0
@@ -131,16 +132,19 @@ export function pooledConnection(
     }
   }
 
-  async function session(): Promise<SftpSession> {
+  async function sessionOf(lane: number): Promise<SftpSession> {
     const now = await living()
-    if (sftp?.link === now) {
-      const known = await sftp.session
-      if (!known.isGone) return known
+    if (sftp?.link !== now) sftp = { link: now, sessions: [] }
+    const { sessions } = sftp
+    const known = sessions[lane]
+    if (known) {
+      const session = await known
+      if (!session.isGone) return session
     }
     const opened = openSftpSession(now, place)
-    sftp = { link: now, session: opened }
+    sessions[lane] = opened
     opened.catch(() => {
-      if (sftp?.session === opened) sftp = null
+      if (sessions[lane] === opened) delete sessions[lane]
     })
     return opened
   }
@@ -159,7 +163,7 @@ export function pooledConnection(
         throw error
       }
     },
-    files: countedFiles(remoteFiles(session), use),
+    files: countedFiles(remoteFiles(sessionOf), use),
     async forward(to, signal) {
       const over = use()
       try {

@@ -1,5 +1,6 @@
 import type { Attributes, FileEntry } from 'ssh2'
 import { AppError } from '#shared/errors.ts'
+import type { SessionOf } from './sftp-lanes.ts'
 import { readRemoteFile } from './sftp-read.ts'
 import { existsAlready, isVague, type SftpSession } from './sftp-session.ts'
 import { writeRemoteFile } from './sftp-write.ts'
@@ -7,8 +8,10 @@ import type { RemoteFacts, RemoteFiles } from './types.ts'
 
 const MAX_ENTRIES = 100_000
 
-/** @param session an SFTP channel of the living connection, opened when there is none */
-export function remoteFiles(session: () => Promise<SftpSession>): RemoteFiles {
+/** @param sessionOf SFTP channels of the living connection, opened when they are not there */
+export function remoteFiles(sessionOf: SessionOf): RemoteFiles {
+  const session = () => sessionOf(0)
+
   async function facts(path: string): Promise<RemoteFacts | null> {
     const open = await session()
     try {
@@ -41,11 +44,11 @@ export function remoteFiles(session: () => Promise<SftpSession>): RemoteFiles {
       }
     },
     async read(path, { offset = 0, length, signal } = {}) {
-      return readRemoteFile(await session(), path, { offset, length: length ?? null }, signal)
+      return readRemoteFile(sessionOf, path, { offset, length: length ?? null }, signal)
     },
     async write(path, body, options = {}) {
       try {
-        return await writeRemoteFile(await session(), path, body, options)
+        return await writeRemoteFile(sessionOf, path, body, options)
       } finally {
         body.destroy()
       }

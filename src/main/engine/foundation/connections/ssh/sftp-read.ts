@@ -1,37 +1,55 @@
 import { Readable } from 'node:stream'
+import type { Attributes } from 'ssh2'
 import { cancelledError, throwIfCancelled } from '#shared/errors.ts'
+import { ALONE_BYTES, type Lane, openLanes, type SessionOf } from './sftp-lanes.ts'
 import type { SftpSession } from './sftp-session.ts'
 
-const REQUEST_BYTES = 32 * 1024
-/** In flight at most; ssh2's own stream has one, and waits for each answer. */
-const REQUESTS = 64
+const HIGH_WATER_BYTES = 256 * 1024
 
 /**
  * A file as a stream: many requests in flight, handed on in order, no more of them than the reader takes.
  * @param range.length bytes at most; null: to its end
  */
 export async function readRemoteFile(
-  session: SftpSession,
+  sessionOf: SessionOf,
   path: string,
   range: { offset: number; length: number | null },
   signal?: AbortSignal,
 ): Promise<Readable> {
   throwIfCancelled(signal)
-  const { sftp } = session
-  const handle = await session.ask<Buffer>(path, (done) => sftp.open(path, 'r', done))
+  let opened: string | null = null
+  const lanes = await openLanes(sessionOf, path, async (session, isFirst) => {
+    const { sftp } = session
+    const handle = await session.ask<Buffer>(path, (done) => sftp.open(path, 'r', done))
+    if (isFirst) return handle
+    // meanwhile there may be another file of that name
+    opened ??= await identityOf(lanes.first.session, path, lanes.first.handle)
+    if ((await identityOf(session, path, handle)) === opened) return handle
+    throw new Error('another file')
+  })
   const end = range.length === null ? Number.POSITIVE_INFINITY : range.offset + range.length
   let next = range.offset
   let hasEnded = false
-  const waiting: Promise<Buffer>[] = []
+  /** Asked for and not handed on yet. */
+  let ahead = 0
+  const waiting: { asked: number; bytes: Promise<Buffer> }[] = []
 
-  function request(): void {
+  /** False: enough is under way. */
+  function request(): boolean {
+    const lane = hasEnded || next >= end || ahead >= lanes.capacity ? null : lanes.roomiest()
+    if (!lane) return false
     const at = next
-    const length = Math.min(REQUEST_BYTES, end - at)
-    next += length
-    const piece = readPiece(session, path, handle, at, length)
+    const asked = Math.min(lane.session.pieceBytes, end - at)
+    next += asked
+    ahead += asked
+    lane.inFlight += asked
+    const bytes = readPiece(lane, path, at, asked).finally(() => {
+      lane.inFlight -= asked
+    })
     // it is told in its turn
-    piece.catch(() => {})
-    waiting.push(piece)
+    bytes.catch(() => {})
+    waiting.push({ asked, bytes })
+    return true
   }
 
   let isPulling = false
@@ -40,16 +58,18 @@ export async function readRemoteFile(
     isPulling = true
     try {
       for (;;) {
-        while (!hasEnded && waiting.length < REQUESTS && next < end) request()
-        const piece = await waiting.shift()
-        if (piece !== undefined && piece.length > 0) {
-          // a short piece is the file's last one
-          if (piece.length < REQUEST_BYTES) hasEnded = true
-          if (!readable.push(piece)) return
-        } else {
+        while (request());
+        if (next - range.offset > ALONE_BYTES / 2) lanes.widen()
+        const piece = waiting.shift()
+        const bytes = await piece?.bytes
+        if (!piece || !bytes || bytes.length === 0) {
           readable.push(null)
           return
         }
+        ahead -= piece.asked
+        // a short piece is the file's last one
+        if (bytes.length < piece.asked) hasEnded = true
+        if (!readable.push(bytes)) return
       }
     } catch (error) {
       readable.destroy(error as Error)
@@ -60,13 +80,12 @@ export async function readRemoteFile(
 
   const abort = () => readable.destroy(cancelledError())
   const readable = new Readable({
-    highWaterMark: REQUEST_BYTES * 8,
+    highWaterMark: HIGH_WATER_BYTES,
     read: () => void pull(),
     destroy(error, done) {
       signal?.removeEventListener('abort', abort)
       hasEnded = true
-      // answered after the requests before it; a connection that is lost has closed it
-      session.ask(path, (closed) => sftp.close(handle, closed)).catch(() => {})
+      void lanes.close()
       done(error)
     },
   })
@@ -75,8 +94,13 @@ export async function readRemoteFile(
   return readable
 }
 
+async function identityOf(session: SftpSession, path: string, handle: Buffer): Promise<string> {
+  const { size, mtime } = await session.ask<Attributes>(path, (done) => session.sftp.fstat(handle, done))
+  return `${size}:${mtime}`
+}
+
 /** Shorter than asked for only at the end of the file. */
-async function readPiece(session: SftpSession, path: string, handle: Buffer, at: number, length: number): Promise<Buffer> {
+async function readPiece({ session, handle }: Lane, path: string, at: number, length: number): Promise<Buffer> {
   const buffer = Buffer.allocUnsafe(length)
   let filled = 0
   while (filled < length) {

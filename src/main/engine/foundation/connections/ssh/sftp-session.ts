@@ -6,9 +6,16 @@ import type { Link } from './link.ts'
 /** SFTP status codes. Source: draft-ietf-secsh-filexfer-02, section 7. */
 const STATUS = { eof: 1, noSuchFile: 2, permissionDenied: 3, failure: 4, connectionLost: 7, unsupported: 8 }
 
+/** Each request costs as much again as its bytes: few large ones are twice as fast as many small ones. */
+const LARGEST_PIECE = 240 * 1024
+/** What every server must take. Source: draft-ietf-secsh-filexfer-02, section 3. */
+const SAFE_PIECE = 32 * 1024
+
 /** One SFTP channel of a connection, its calls as promises. */
 export interface SftpSession {
   readonly sftp: SFTPWrapper
+  /** The largest read or write that the server takes in one request. */
+  readonly pieceBytes: number
   /** Set once nothing can be asked any more. */
   readonly isGone: boolean
   /** One request. @param path for the error */
@@ -46,6 +53,7 @@ function sessionOf(sftp: SFTPWrapper, link: Link, place: string): SftpSession {
 
   return {
     sftp,
+    pieceBytes: pieceBytesOf(sftp),
     get isGone() {
       return isGone || link.lost !== null
     },
@@ -68,6 +76,12 @@ function sessionOf(sftp: SFTPWrapper, link: Link, place: string): SftpSession {
       })
     },
   }
+}
+
+/** ssh2 knows what the server takes, by its name or its limits, and splits larger pieces, one after the other. */
+function pieceBytesOf(sftp: object): number {
+  const { _maxReadLen: read, _maxWriteLen: write } = sftp as { _maxReadLen?: unknown; _maxWriteLen?: unknown }
+  return typeof read === 'number' && typeof write === 'number' ? Math.min(read, write, LARGEST_PIECE) : SAFE_PIECE
 }
 
 /** `details.status` has the server's code: OpenSSH says 4 ("Failure") for most things, also for a full disk. */

@@ -1,46 +1,44 @@
 import type { Readable } from 'node:stream'
 import { AppError, cancelledError } from '#shared/errors.ts'
 import { orAborted } from '../../or-aborted.ts'
+import { ALONE_BYTES, IN_FLIGHT_BYTES, type Lane, type Lanes, openLanes, type SessionOf } from './sftp-lanes.ts'
 import { diskFull, existsAlready, isVague, type SftpSession } from './sftp-session.ts'
 
-const REQUEST_BYTES = 32 * 1024
-/** In flight at most. */
-const REQUESTS = 64
+/**
+ * How much of a file's beginning is sure after a write that was cut off: several channels do not write in order, so that
+ * there may be holes in what was under way.
+ */
+export function sureBytes(size: number): number {
+  return size <= ALONE_BYTES ? size : Math.max(ALONE_BYTES, size - IN_FLIGHT_BYTES)
+}
 
 /** Writes a stream into a file; many requests in flight. Resolves with the file's size, after it was synced. */
 export async function writeRemoteFile(
-  session: SftpSession,
+  sessionOf: SessionOf,
   path: string,
   body: Readable,
   options: { offset?: number; exclusive?: boolean; mode?: number; signal?: AbortSignal },
 ): Promise<number> {
-  const { sftp } = session
   const { offset = 0, signal } = options
-  if (signal?.aborted) {
-    body.destroy()
-    throw cancelledError()
-  }
-  const abort = () => body.destroy(cancelledError())
-  signal?.addEventListener('abort', abort, { once: true })
-  let handle: Buffer | null = null
+  let lanes: Lanes | null = null
   try {
-    handle = await openForWriting(session, path, options)
-    const opened = handle
-    if (offset > 0) await requireSize(session, path, opened, offset)
-    await writeBody(session, path, opened, body, offset, signal)
-    await sync(session, path, opened)
-    const { size } = await session.ask<{ size: number }>(path, (done) => sftp.fstat(opened, done))
-    handle = null
-    await session.ask(path, (done) => sftp.close(opened, done))
+    if (signal?.aborted) throw cancelledError()
+    const opened = await openLanes(sessionOf, path, (session, isFirst) =>
+      isFirst ? openForWriting(session, path, options) : session.ask<Buffer>(path, (done) => session.sftp.open(path, 'r+', done)),
+    )
+    lanes = opened
+    const { session, handle } = opened.first
+    if (offset > 0) await requireSize(session, path, handle, offset)
+    await writeBody(opened, path, body, offset, signal)
+    await sync(session, path, handle)
+    const { size } = await session.ask<{ size: number }>(path, (done) => session.sftp.fstat(handle, done))
     return size
   } catch (error) {
     throw signal?.aborted ? cancelledError() : error
   } finally {
-    signal?.removeEventListener('abort', abort)
     body.destroy()
-    const open = handle
-    // what went wrong before is what counts
-    const closed = open ? session.ask(path, (done) => sftp.close(open, done)).catch(() => {}) : null
+    const closed = lanes?.close()
+    // a server that does not answer is not waited for
     if (!signal?.aborted) await closed
   }
 }
@@ -75,49 +73,92 @@ async function requireSize(session: SftpSession, path: string, handle: Buffer, o
 }
 
 async function writeBody(
-  session: SftpSession,
+  lanes: Lanes,
   path: string,
-  handle: Buffer,
   body: Readable,
   offset: number,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const inFlight = new Set<Promise<void>>()
-  let failure: unknown = null
+  /** Where the first piece that failed begins: what is before was written. */
+  let failure: { at: number; error: unknown } | null = null
   let at = offset
-  const chunks: AsyncIterator<Buffer | string> = body[Symbol.asyncIterator]()
-  try {
-    while (!failure) {
-      // neither a source nor a server that stalled is waited for after an abort
-      const next = await orAborted(chunks.next(), signal)
-      if (next.done) break
-      const bytes = typeof next.value === 'string' ? Buffer.from(next.value) : next.value
-      for (let from = 0; from < bytes.length && !failure; from += REQUEST_BYTES) {
-        const length = Math.min(REQUEST_BYTES, bytes.length - from)
-        const position = at
-        at += length
-        const sent = session
-          .ask<void>(path, (done) => session.sftp.write(handle, bytes, from, length, position, (error) => done(error)))
-          .catch((error) => {
-            failure ??= error
-          })
-          .finally(() => inFlight.delete(sent))
-        inFlight.add(sent)
-        if (inFlight.size >= REQUESTS) await orAborted(Promise.race(inFlight), signal)
-      }
-    }
-    await orAborted(Promise.all(inFlight), signal)
-  } finally {
-    if (!signal?.aborted) await Promise.all(inFlight)
+
+  function send(lane: Lane, piece: Buffer): void {
+    const { session, handle } = lane
+    const position = at
+    at += piece.length
+    lane.inFlight += piece.length
+    const sent = session
+      .ask<void>(path, (done) => session.sftp.write(handle, piece, 0, piece.length, position, (error) => done(error)))
+      .catch((error) => {
+        if (failure === null || position < failure.at) failure = { at: position, error }
+      })
+      .finally(() => {
+        lane.inFlight -= piece.length
+        inFlight.delete(sent)
+      })
+    inFlight.add(sent)
   }
-  if (failure) throw await clearer(session, path, handle, failure)
+
+  /** Neither a source nor a server that stalled is waited for after an abort. */
+  const settled = () => orAborted(Promise.all(inFlight), signal)
+  try {
+    for await (const piece of piecesOf(body, lanes.first.session.pieceBytes, signal)) {
+      let lane = lanes.roomiest()
+      while (!lane) {
+        await orAborted(Promise.race(inFlight), signal)
+        lane = lanes.roomiest()
+      }
+      if (failure) break
+      send(lane, piece)
+      if (at - offset > ALONE_BYTES / 2) lanes.widen()
+    }
+  } catch (error) {
+    await settled()
+    throw error
+  }
+  await settled()
+  const failed = failure as { at: number; error: unknown } | null
+  if (!failed) return
+  const { session, handle } = lanes.first
+  // what came behind a piece that failed counts for nothing
+  await session.ask(path, (done) => session.sftp.fsetstat(handle, { size: failed.at } as never, done)).catch(() => {})
+  throw await clearer(session, path, handle, failed.error)
+}
+
+/** The bytes of a stream in pieces as large as a request may be; the last one is the rest, also of a source that broke off. */
+async function* piecesOf(body: Readable, size: number, signal: AbortSignal | undefined): AsyncGenerator<Buffer> {
+  const chunks: AsyncIterator<Buffer | string> = body[Symbol.asyncIterator]()
+  let gathered: Buffer[] = []
+  let length = 0
+  let failure: unknown = null
+  for (;;) {
+    const next = await orAborted(chunks.next(), signal).catch((error: unknown) => {
+      signal?.throwIfAborted()
+      failure = error
+      return null
+    })
+    if (next === null || next.done) break
+    const bytes = typeof next.value === 'string' ? Buffer.from(next.value) : next.value
+    gathered.push(bytes)
+    length += bytes.length
+    if (length < size) continue
+    const all = gathered.length === 1 ? bytes : Buffer.concat(gathered)
+    let from = 0
+    for (; all.length - from >= size; from += size) yield all.subarray(from, from + size)
+    gathered = from < all.length ? [all.subarray(from)] : []
+    length -= from
+  }
+  if (length > 0) yield Buffer.concat(gathered)
+  if (failure) throw failure
 }
 
 /** OpenSSH does not say that a disk is full: it is asked how much room there is. */
 async function clearer(session: SftpSession, path: string, handle: Buffer, error: unknown): Promise<unknown> {
   if (!isVague(error)) return error
   const room = await session.ask<Room>(path, (done) => session.sftp.ext_openssh_fstatvfs(handle, done)).catch(() => null)
-  return room && room.f_bavail * room.f_frsize < REQUEST_BYTES * REQUESTS ? diskFull(path, error) : error
+  return room && room.f_bavail * room.f_frsize < IN_FLIGHT_BYTES ? diskFull(path, error) : error
 }
 
 /** Blocks that users other than root may take, and their size. */
