@@ -30,7 +30,7 @@ export function serverCommands(connection: SshConnection): ServerCommands {
 
   async function outputOf(
     command: readonly string[],
-    options: { signal?: AbortSignal; timeoutMs?: null },
+    options: { signal?: AbortSignal; timeoutMs?: number | null },
   ): Promise<string | null> {
     if (isRefused) return null
     try {
@@ -57,7 +57,7 @@ export function serverCommands(connection: SshConnection): ServerCommands {
     },
 
     async sync(paths) {
-      await outputOf(['sync', ...paths], {})
+      await outputOf(['sync', ...paths], { timeoutMs: 20_000 })
     },
   }
 }
