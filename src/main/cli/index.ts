@@ -122,8 +122,11 @@ function buildProgram(terminal: Terminal, json: boolean, run: Run): Command {
     .description('back up a site now: database, media and configuration')
     .argument('<site>')
     .option('--database-only', 'leave the media out')
-    .option('--to <repository>', 'vault or server (default: vault)')
-    .option('--engine <engine>', 'auto, built-in or pg_dump, for this backup (default: of the site)')
+    .option('--to <repository>', 'vault, server or filestore (default: vault)')
+    .option(
+      '--engine <engine>',
+      'auto, built-in, pg_dump or server (its own pg_dump, over SSH), for this backup (default: of the site)',
+    )
     .option('--compression <level>', '1 (fast) to 9 (small), for this backup (default: of the site)')
     .option('--on-server', 'have Zotonic make one on the server instead, and follow it until the server’s index shows it')
     .action((site: string, options: BackupOptions) => {

@@ -29,7 +29,7 @@ export function checkOnServer({ onServer, ...others }: BackupOptions): void {
 }
 
 export async function makeBackup(session: Session, site: string, options: BackupOptions): Promise<Outcome> {
-  const to = repositoryOption(options.to, '--to', ['vault', 'server']) ?? 'vault'
+  const to = repositoryOption(options.to, '--to', ['vault', 'server', 'filestore']) ?? 'vault'
   const { jobId } = await session.engine.call('backups.create', {
     site,
     to,
@@ -51,7 +51,7 @@ export async function makeBackup(session: Session, site: string, options: Backup
 function engineOption(value: string | undefined): DumpEngine | undefined {
   if (value === undefined) return undefined
   const engine = dumpEngineSchema.safeParse(value)
-  if (!engine.success) throw wrongUse(`--engine is auto, built-in or pg_dump, not "${value}".`)
+  if (!engine.success) throw wrongUse(`--engine is auto, built-in, pg_dump or server, not "${value}".`)
   return engine.data
 }
 

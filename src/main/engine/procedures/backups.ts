@@ -19,7 +19,7 @@ export function backupsProcedures(context: EngineContext): Handlers<typeof area>
     'backups.create': async ({ site, to, databaseOnly, engine, compression }) => {
       // a locked store is told now, while the operator is there, and not as the job's failure
       await context.sites.connection(await context.sites.get(site))
-      if (to === 'server') await confirmServerBackup(context, site)
+      if (to !== 'vault') await confirmOutsideBackup(context, site, to)
       return { jobId: startBackup(context, { site, to, databaseOnly, engine, compression }).id }
     },
     'backups.verify': async (request) => ({ jobId: (await startVerify(context, request)).id }),
@@ -37,19 +37,25 @@ export function backupsProcedures(context: EngineContext): Handlers<typeof area>
   }
 }
 
-/** A backup into the server's folder replaces a slot there. In the terminal the command itself says so. */
-async function confirmServerBackup(context: EngineContext, name: string): Promise<void> {
+/** A backup into the server's folder or the filestore replaces a slot there. In the terminal the command itself says so. */
+async function confirmOutsideBackup(context: EngineContext, name: string, to: 'server' | 'filestore'): Promise<void> {
   if (context.program !== 'window') return
   const site = await context.sites.get(name)
   const id = randomUUID()
   const confirmed = await context.confirm({
     id,
-    title: 'Back up onto the server',
-    question: `Back up ${name} into the server’s folder of ${name}?`,
-    text: 'The server lists this backup with its own, and restores from it.',
+    title: to === 'server' ? 'Back up onto the server' : 'Back up into the filestore',
+    question: to === 'server' ? `Back up ${name} into the server’s folder of ${name}?` : `Back up ${name} into its filestore?`,
+    text:
+      to === 'server'
+        ? 'The server lists this backup with its own, and restores from it.'
+        : 'A standby of the site may take this backup as its newest, and becomes what is in it.',
     facts: [
       { label: 'Replaced', text: 'The older backup in the slot of today, if there is one.' },
-      { label: 'Written', text: `One backup in ${serverBackupFolder(site) ?? 'the server’s folder'}.` },
+      {
+        label: 'Written',
+        text: `One backup in ${to === 'server' ? (serverBackupFolder(site) ?? 'the server’s folder') : `the bucket ${site.filestore?.bucket}`}.`,
+      },
       { label: 'Stays', text: 'The live site, and every other backup.' },
       { label: 'Way back', text: 'None for the replaced backup; copies elsewhere stay.' },
     ],

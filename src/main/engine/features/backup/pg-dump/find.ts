@@ -27,7 +27,7 @@ const HERE: SearchPlaces = { platform: process.platform, env: process.env }
 
 /**
  * The folders of PATH first, then those that the usual installers use. A `*` stands for one part of a path.
- * Source: docs/architecture.md, "Two dump engines".
+ * Source: docs/architecture.md, "Three ways to dump".
  */
 export function pgDumpFolders({ platform, env }: SearchPlaces): string[] {
   const delimiter = platform === 'win32' ? win32.delimiter : posix.delimiter

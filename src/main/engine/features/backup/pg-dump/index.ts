@@ -33,7 +33,7 @@ export interface PgDump {
  * Dumps one schema with a pg_dump of this computer, as the server itself does.
  * @throws AppError `pg-dump-missing`, `schema-unknown`, `dump-permission`, `database-lost`, `dump-failed`, `cancelled` and
  * those of `connectPostgres`; the stream fails with `database-locked` and `cancelled` too
- * Source: docs/architecture.md, "Two dump engines".
+ * Source: docs/architecture.md, "Three ways to dump".
  */
 export async function pgDumpSchema(options: PgDumpOptions): Promise<PgDump> {
   const { connection, schema, signal } = options
