@@ -1,11 +1,20 @@
+import { rmSync } from 'node:fs'
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openSshConnections } from '#engine/foundation/connections/ssh/connections.ts'
+import { openLocks } from '#engine/foundation/locks.ts'
 import { openFolderRepository } from '#engine/foundation/repository/folder.ts'
+import { openSftpRepository } from '#engine/foundation/repository/sftp.ts'
 import type { Repository } from '#engine/foundation/repository/types.ts'
 import type { FilestoreSettings } from '#shared/model/site.ts'
+import { directWorkers } from '#test/support/direct-workers.ts'
 import { transfer } from '#test/support/transfers.ts'
 
 /** A repository to be opened in a program of its own. */
 export type BenchPlace =
   | { kind: 'folder'; folder: string }
+  | { kind: 'sftp'; host: string; port: number; user: string; keyFile: string; knownHostsFile: string; folder: string }
   | { kind: 's3'; settings: FilestoreSettings; secret: string; transfers: string }
 
 /** Copies a backup with the engine's own call; prints seconds and the most memory that it took. */
@@ -21,6 +30,15 @@ async function main(): Promise<void> {
 
 async function openPlace(place: BenchPlace): Promise<Repository> {
   if (place.kind === 'folder') return openFolderRepository({ folder: place.folder, owner: 'server' })
+  if (place.kind === 'sftp') {
+    const { host, port, user, keyFile, knownHostsFile, folder } = place
+    const home = await mkdtemp(join(tmpdir(), 'bench-ssh-'))
+    process.once('exit', () => rmSync(home, { recursive: true, force: true }))
+    const locks = openLocks(join(home, 'locks'), 'bench')
+    const ssh = openSshConnections({ knownHostsFile, locks, workers: directWorkers, around: { userHome: home, env: {} } })
+    const connection = await ssh.connect({ settings: { host, port, user, auth: 'key', keyFile }, secrets: {} })
+    return openSftpRepository({ connection, folder })
+  }
   const { openS3Repository } = await import('#engine/foundation/repository/s3/repository.ts')
   return openS3Repository(place)
 }

@@ -1,25 +1,50 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdir, rm } from 'node:fs/promises'
+import { once } from 'node:events'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { FilestoreSettings } from '#shared/model/site.ts'
 import { startS3, type TestS3 } from '#test/support/ceph.ts'
+import { startSshd } from '#test/support/sshd.ts'
 import { makeBackup } from '#test/support/transfers.ts'
 import { type Bench, type BenchOptions, type Measured, median } from './bench.ts'
 import type { BenchPlace } from './transfer-child.ts'
 
 const run = promisify(execFile)
 const CHILD = fileURLToPath(new URL('./transfer-child.ts', import.meta.url))
+const PROXY = fileURLToPath(new URL('./proxy-child.ts', import.meta.url))
 const MIB = 1 << 20
+/** There and back. */
+const LATENCY_MS = 50
 const NAME = 'testsite-1'
 const FILE = `${NAME}.sql.gz`
 
-/** One backup with one large part, copied with all that belongs to it: lease, hash, index. The tools copy its file alone. */
+/** One backup with one large part, copied with all that belongs to it: lease, hash, index, synced to the disk. The tools copy its
+ * file alone; where it lands on this disk they are given its sync too. */
 export const benches: Bench[] = [
   { name: 'transfer-s3-up', against: 'rclone copyto FILE S3:…', bound: { atMost: 1 }, run: (options) => s3(options, 'up') },
-  { name: 'transfer-s3-down', against: 'rclone copyto S3:… FILE', bound: { atMost: 1 }, run: (options) => s3(options, 'down') },
+  ...(['up', 'down'] as const).flatMap((way): Bench[] => [
+    {
+      name: `transfer-sftp-${way}`,
+      against: 'sftp, on loopback',
+      bound: { atMost: 1.2 },
+      run: (options) => sftp(options, way, 0),
+    },
+    {
+      name: `transfer-sftp-${way}-50ms`,
+      against: `sftp, over ${LATENCY_MS} ms there and back`,
+      bound: { atMost: 0.6 },
+      run: (options) => sftp(options, way, LATENCY_MS / 2),
+    },
+  ]),
+  {
+    name: 'transfer-s3-down',
+    against: 'rclone copyto S3:… FILE && sync FILE',
+    bound: { atMost: 1 },
+    run: (options) => s3(options, 'down'),
+  },
 ]
 
 async function s3(options: BenchOptions, way: 'up' | 'down'): Promise<Measured> {
@@ -41,7 +66,8 @@ async function s3(options: BenchOptions, way: 'up' | 'down'): Promise<Measured> 
         const remote = `S3:${server.bucket}/${settings.prefix}/backup/${FILE}`
         return {
           ours: () => copy(filestore, { kind: 'folder', folder: out }),
-          theirs: () => run('rclone', ['copyto', remote, join(out, 'theirs')], { env }),
+          // until the bytes are on the disk, as ours
+          theirs: () => run('sh', ['-c', 'rclone copyto "$1" "$2" && sync "$2"', 'sh', remote, join(out, 'theirs')], { env }),
           clean: () => rm(out, { recursive: true }),
         }
       }
@@ -55,6 +81,58 @@ async function s3(options: BenchOptions, way: 'up' | 'down'): Promise<Measured> 
   } finally {
     await server.stop()
   }
+}
+
+async function sftp(options: BenchOptions, way: 'up' | 'down', delayMs: number): Promise<Measured> {
+  const { folder, isQuick } = options
+  const bytes = (isQuick ? 64 : delayMs > 0 ? 256 : 1024) * MIB
+  const sshd = await startSshd()
+  const proxy = delayMs > 0 ? await startProxy(sshd.port, delayMs) : null
+  try {
+    const source = join(folder, 'source')
+    await makeBackup(source, { database: bytes })
+    const port = proxy?.port ?? sshd.port
+    const knownHostsFile = join(folder, 'known_hosts')
+    const line = await sshd.knownHostsLine()
+    await writeFile(knownHostsFile, `${line.replace(`:${sshd.port} `, `:${port} `)}\n`)
+    const { host, user, keyFile } = sshd
+    const there = (at: string): BenchPlace => ({ kind: 'sftp', host, port, user, keyFile, knownHostsFile, folder: at })
+    const known = [`-oUserKnownHostsFile=${knownHostsFile}`, '-oStrictHostKeyChecking=yes', '-oGlobalKnownHostsFile=/dev/null']
+    return await inTurnsOfCopies(options, bytes, async (turn) => {
+      const out = join(folder, `out-${turn}`)
+      await mkdir(out)
+      const theirs = join(out, 'theirs')
+      const command = way === 'up' ? `put ${join(source, FILE)} ${theirs}` : `get ${join(source, FILE)} ${theirs}`
+      return {
+        ours: () =>
+          way === 'up'
+            ? copy({ kind: 'folder', folder: source }, there(out))
+            : copy(there(source), { kind: 'folder', folder: out }),
+        theirs: () =>
+          run(
+            'sh',
+            [
+              '-c',
+              'echo "$0" | sftp -q -b - "$@" && sync "$OUT"',
+              command,
+              ...['-F', 'none', '-i', keyFile, ...known, '-P', String(port), `${user}@${host}`],
+            ],
+            { env: { PATH: process.env.PATH ?? '', OUT: theirs } },
+          ),
+        clean: () => rm(out, { recursive: true }),
+      }
+    })
+  } finally {
+    proxy?.stop()
+    await sshd.stop()
+  }
+}
+
+/** Delays in a program of its own, so that it takes nothing of either tool's time. */
+async function startProxy(port: number, delayMs: number): Promise<{ port: number; stop(): void }> {
+  const child = spawn(process.execPath, [PROXY, String(port), String(delayMs)], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [line] = (await once(child.stdout, 'data')) as [Buffer]
+  return { port: Number(line.toString()), stop: () => void child.kill() }
 }
 
 interface Turn {
