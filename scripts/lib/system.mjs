@@ -30,6 +30,7 @@ export const TEST_PACKAGES = [
   'openssh-server',
   'openssh-client',
   'openssl',
+  'sudo',
   'radosgw',
   'ceph-mon',
   'ceph-osd',
