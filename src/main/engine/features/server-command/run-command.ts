@@ -53,12 +53,6 @@ export async function restartSite(
   })
 }
 
-/** Who restarts a site after something was put in place under it, and how. */
-export function restartDetail(site: Site): string {
-  const command = commandByHand(site, ['restartsite', site.name])
-  return site.server?.kind === 'ssh' ? `on the server: ${command}` : `by you, on the server: ${command}`
-}
-
 /** Has a site forget what it keeps of its database; else it is an hour until it looks again. Answers as {@link restartSite}. */
 export async function flushSite(
   context: Pick<EngineContext, 'ssh' | 'sites'>,
