@@ -29,6 +29,7 @@ const why = whyNoSshd() ?? missingCeph() ?? (hasFixtures ? null : 'the fixtures 
 if (why) console.error(`SKIPPED test/e2e/10-servers.spec.ts: ${why}`)
 test.skip(why !== null, why ?? '')
 test.describe.configure({ mode: 'serial' })
+test.use({ hasOwnHome: true })
 
 let postgres: Postgres15
 let server: ZotonicServer

@@ -66,7 +66,9 @@ async function isListed(window: Page, site: string): Promise<boolean> {
   return listed.isVisible()
 }
 
-export const test = base.extend<{ noComplaints: undefined }, { desk: Desk }>({
+export const test = base.extend<{ noComplaints: undefined }, { desk: Desk; hasOwnHome: boolean }>({
+  /** `test.use({ hasOwnHome: true })`: the tests of a file begin with nothing set up, and leave nothing to those of others. */
+  hasOwnHome: [false, { option: true, scope: 'worker' }],
   desk: [
     async ({ playwright: _playwright }, give) => {
       const desk = await startDesk()
