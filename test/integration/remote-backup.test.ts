@@ -6,8 +6,10 @@ import { promisify } from 'node:util'
 import { gunzipSync } from 'node:zlib'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { type BackupRequest, startBackup } from '#engine/features/backup/index.ts'
+import { openRepository } from '#engine/foundation/repository/open.ts'
 import { AppError } from '#shared/errors.ts'
 import { layOutServerFolder, loadFixtureDatabase, type ServerFolder, siteInput } from '#test/support/backup-site.ts'
+import { missingCeph, startS3 } from '#test/support/ceph.ts'
 import { openTestContext, type TestContext, withPhases } from '#test/support/engine-context.ts'
 import { hasFixtures } from '#test/support/fixtures.ts'
 import { temporaryFolder } from '#test/support/home.ts'
@@ -156,4 +158,43 @@ describe.skipIf(why !== null)('a backup of a site on a server', () => {
     await expect(started.done).rejects.toMatchObject({ code: 'cancelled' })
     await expect.poll(async () => Number(await waiting()), { timeout: 5000 }).toBe(0)
   }, 60_000)
+})
+
+const whyNoFilestore = why ?? (process.env.HEAVY === '1' ? missingCeph() : 'an S3 server takes long to start; HEAVY=1 does it')
+if (whyNoFilestore && !why) console.error(`SKIPPED a backup into the filestore: ${whyNoFilestore}`)
+
+describe.skipIf(whyNoFilestore !== null)('a backup into the filestore', () => {
+  it('is there as a server would have uploaded it, and nothing of it stays here', async () => {
+    const [postgres, s3] = await Promise.all([startPostgres15(), startS3()])
+    onTestFinished(async () => {
+      await s3.stop()
+      await postgres.stop()
+    })
+    await loadFixtureDatabase(postgres, 'site')
+    const root = await temporaryFolder()
+    const server = await layOutServerFolder(root)
+    const secrets = {
+      'site/testsite/database-password': postgres.password,
+      'site/testsite/filestore-secret': s3.secretAccessKey,
+    }
+    const test = await openTestContext(join(root, 'home'), { secrets })
+    onTestFinished(() => test.close())
+    const { endpoint, bucket, accessKeyId } = s3
+    await test.context.sites.add({
+      ...siteInput('site', postgres, server),
+      filestore: { endpoint, bucket, accessKeyId, prefix: 'testsite' },
+    })
+    const { context } = test
+    const made = await startBackup(context, { site: 'testsite', to: 'filestore', databaseOnly: true }).done
+    const filestore = await openRepository(context, await context.sites.get('testsite'), 'filestore')
+    expect((await filestore.readIndex()).get(made.name)).toMatchObject({
+      database: made.parts[0]?.file,
+      database_hash: made.parts[0]?.hash,
+      is_filestore_uploaded: true,
+    })
+    expect((await filestore.list()).map(({ name }) => name).sort()).toEqual(
+      ['backup.json', ...made.parts.map(({ file }) => file)].sort(),
+    )
+    expect(await readdir(context.home.scratch)).toEqual([])
+  }, 120_000)
 })

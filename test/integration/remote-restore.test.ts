@@ -27,6 +27,10 @@ async function put(path: string, content: string | Buffer, mode = 0o644): Promis
   await utimes(path, 1_790_000_000, 1_790_000_000)
 }
 
+if (!why && process.env.HEAVY !== '1') {
+  console.error('REDUCED test/integration/remote-restore.test.ts: a server is lost at one moment of a restore; HEAVY=1 takes two')
+}
+
 const ALL = ['database', 'files', 'config', 'security'] as const
 
 describe.skipIf(why !== null)('restoring onto a server', () => {
@@ -131,7 +135,7 @@ describe.skipIf(why !== null)('restoring onto a server', () => {
     expect(await readdir(join(root, 'home', 'unfinished', 'testsite'))).toEqual([])
   }, 60_000)
 
-  it.each(['Writing configuration files', 'Loading the database'])(
+  it.each(process.env.HEAVY === '1' ? ['Writing configuration files', 'Loading the database'] : ['Loading the database'])(
     'puts everything back as soon as the server is there again that was lost at: %s',
     async (lostAt) => {
       const planned = await plan()
@@ -145,7 +149,9 @@ describe.skipIf(why !== null)('restoring onto a server', () => {
       expect(await readdir(join(root, 'home', 'unfinished', 'testsite'))).toEqual([job.id])
       expect((await nameOfFirst()).trim()).toBe('changed')
       await sshd.start()
-      await recoverInterruptedRestores(test.context, await test.context.sites.get('testsite'))
+      // the next start would do it as well, and so does whoever wants something of the site
+      if (lostAt === 'Loading the database') await plan()
+      else await recoverInterruptedRestores(test.context, await test.context.sites.get('testsite'))
       expect(await trees()).toEqual(live)
       expect(await readdir(join(server.filesDir, 'backup-desk-undo'))).toEqual([])
       expect(await readdir(join(root, 'home', 'unfinished', 'testsite'))).toEqual([])

@@ -1,5 +1,6 @@
 import { sshServer } from '#engine/foundation/connections/ssh/site-server.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
+import type { JobContext } from '#engine/foundation/jobs/types.ts'
 import type { Site } from '#shared/model/site.ts'
 import { wasCommitted } from './commit-outcome.ts'
 import { undoFiles } from './files/undo-files.ts'
@@ -48,6 +49,18 @@ export async function recoverInterruptedRestores(context: Recovery, site: Site):
 /** Whether a server must be asked before its site is whole again. */
 export async function hasUnfinishedRestores(context: Pick<EngineContext, 'home'>, site: Site): Promise<boolean> {
   return sshServer(site) !== null && (await listUnfinished(context, site)).length > 0
+}
+
+/** What a plan's job holds: nothing, unless it has to end what an earlier job left half-done on the site's server. */
+export async function holdsForPlan(context: Pick<EngineContext, 'home'>, site: Site): Promise<string[]> {
+  return (await hasUnfinishedRestores(context, site)) ? [`site:${site.name}`] : []
+}
+
+/** Before a plan looks at the site: ends what an earlier job left half-done on its server. @throws AppError as {@link recoverInterruptedRestores} */
+export async function recoverBeforePlan(context: Recovery, job: JobContext, site: Site): Promise<void> {
+  if (!(await hasUnfinishedRestores(context, site))) return
+  job.phase('Putting back what an interrupted restore left on the server')
+  await recoverInterruptedRestores(context, site)
 }
 
 async function recoverJob(context: Recovery, site: Site, folders: SiteFolders, job: string): Promise<void> {

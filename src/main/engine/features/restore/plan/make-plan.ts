@@ -13,6 +13,7 @@ import { type ConfigSurvey, surveyConfig } from '../config/survey-config.ts'
 import { diskOf, type SiteFolders } from '../files/undo-journal.ts'
 import { type LiveDatabase, readLive, readNeeded } from '../live.ts'
 import { type MediaSurvey, surveyMedia } from '../media/survey-media.ts'
+import { holdsForPlan, recoverBeforePlan } from '../recover.ts'
 import { serverWriteCheck } from '../remote-files/server-write-check.ts'
 import { type MediaSums, surveyRemoteMedia } from '../remote-files/survey-remote-media.ts'
 import { restartStep } from '../restart.ts'
@@ -70,7 +71,7 @@ export async function startRestorePlan(
     kind: 'restore-plan',
     title: `Planning to restore ${request.name}`,
     site: site.name,
-    holds: [],
+    holds: await holdsForPlan(context, site),
     run: (job) => new PlanMaker(context, job, site, source, request).make(),
   })
 }
@@ -100,6 +101,7 @@ class PlanMaker {
   async make(): Promise<{ planId: string }> {
     const { signal } = this.#job
     const { withoutOwners = false, withoutGrants = false } = this.#request
+    await recoverBeforePlan(this.#context, this.#job, this.#site)
     const found = await findBackup(this.#context, this.#source, this.#request)
     const parts = this.#wantedParts(found)
     this.#files = parts.filter((part) => part !== 'database')

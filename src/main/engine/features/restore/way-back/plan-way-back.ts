@@ -9,6 +9,7 @@ import { measureUndo } from '../files/undo-journal.ts'
 import { type LiveDatabase, readLive } from '../live.ts'
 import { keptName } from '../plan/kept-name.ts'
 import { editsSince, rowChanges } from '../plan/row-changes.ts'
+import { holdsForPlan, recoverBeforePlan } from '../recover.ts'
 import { restartStep } from '../restart.ts'
 import { siteFolders } from '../site-folders.ts'
 import { findKept, type KeptFacts } from './list-kept.ts'
@@ -37,7 +38,7 @@ export async function startWayBackPlan(
     kind: 'way-back-plan',
     title: kind === 'undo' ? `Planning to take ${site.name} back` : `Planning to delete what is kept of ${site.name}`,
     site: site.name,
-    holds: [],
+    holds: await holdsForPlan(context, site),
     run: (job) => makePlan(context, job, site, kind, request.kept),
   })
 }
@@ -49,6 +50,7 @@ async function makePlan(
   kind: WayBackPlan['kind'],
   id: string,
 ): Promise<{ planId: string }> {
+  await recoverBeforePlan(context, job, site)
   job.phase('Looking at what is kept')
   const kept = await findKept(context, site, id, job.signal)
   const createdAt = new Date()
