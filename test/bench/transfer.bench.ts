@@ -85,7 +85,7 @@ async function s3(options: BenchOptions, way: 'up' | 'down'): Promise<Measured> 
 
 async function sftp(options: BenchOptions, way: 'up' | 'down', delayMs: number): Promise<Measured> {
   const { folder, isQuick } = options
-  const bytes = (isQuick ? 64 : delayMs > 0 ? 256 : 1024) * MIB
+  const bytes = (isQuick ? 256 : 1024) * MIB
   const sshd = await startSshd()
   const proxy = delayMs > 0 ? await startProxy(sshd.port, delayMs) : null
   try {
@@ -146,7 +146,7 @@ async function inTurnsOfCopies(
   bytes: number,
   prepare: (turn: number) => Promise<Turn>,
 ): Promise<Measured> {
-  const turns = isQuick ? 3 : 5
+  const turns = isQuick ? 2 : 3
   const [ours, theirs]: [number[], number[]] = [[], []]
   let rss = 0
   for (let turn = 0; turn < turns; turn += 1) {

@@ -44,12 +44,17 @@ export async function startTcpProxy(port: number, { delayMs = 0, bytesPerSecond 
   /** Carries bytes on, as late and as slowly as asked for; a full receiver holds the sender back. */
   const carry = (from: Socket, to: Socket, way: 'up' | 'down', isOpen: () => boolean) => {
     let free = 0
+    let isHeldBack = false
     const pass = (bytes: Buffer) => {
       if (!isOpen() || to.destroyed) return
       moved[way] += bytes.length
-      if (!to.write(bytes)) {
+      if (!to.write(bytes) && !isHeldBack) {
+        isHeldBack = true
         from.pause()
-        to.once('drain', () => from.resume())
+        to.once('drain', () => {
+          isHeldBack = false
+          from.resume()
+        })
       }
       if (cutting && moved.up + moved.down >= cutting.at) {
         const { done } = cutting
@@ -61,7 +66,7 @@ export async function startTcpProxy(port: number, { delayMs = 0, bytesPerSecond 
     const underWay: { due: number; bytes: Buffer }[] = []
     let isWaiting = false
     const wait = (milliseconds: number) => {
-      if (!isWaiting) setTimeout(passDue, milliseconds)
+      if (!isWaiting) setTimeout(passDue, Math.max(1, milliseconds))
       isWaiting = true
     }
     const passDue = () => {
