@@ -228,13 +228,13 @@ describe.skipIf(missing !== null)('a site’s filestore', () => {
     const events: EngineEvent[] = []
     const watch = watchRepositories(
       { ...context, emit: (event) => events.push(event) },
-      { remotePoll: 300, folderPoll: 3_600_000, timeout: 500 },
+      { remotePoll: 300, folderPoll: 3_600_000, timeout: 3000 },
     )
     onTestFinished(() => watch.close())
     const now = new Date('2026-11-23T09:00:00Z')
     const status = async () => (await overview(context, now))[0]
     const untilTold = async (count: number) => {
-      const until = performance.now() + 5000
+      const until = performance.now() + 15_000
       while (events.length < count && performance.now() < until) await sleep(20)
       return events.length
     }

@@ -61,11 +61,11 @@ function watched(context: Awaited<ReturnType<typeof remoteSite>>['context']) {
   const events: EngineEvent[] = []
   const watch = watchRepositories(
     { ...context, emit: (event) => events.push(event) },
-    { remotePoll: 300, folderPoll: 3_600_000, timeout: 2000 },
+    { remotePoll: 300, folderPoll: 3_600_000, timeout: 3000 },
   )
   onTestFinished(() => watch.close())
   const untilTold = async (count: number) => {
-    const until = performance.now() + 5000
+    const until = performance.now() + 15_000
     while (events.length < count && performance.now() < until) await sleep(20)
     return events.length
   }
