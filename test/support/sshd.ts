@@ -169,7 +169,8 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
     start,
     async stop() {
       await kill()
-      if (passwordUser) await run('userdel', ['--remove', passwordUser.name]).catch(() => {})
+      // --force: what it ran last may not be gone yet
+      if (passwordUser) await run('userdel', ['--force', '--remove', passwordUser.name]).catch(() => {})
       await rm(folder, { recursive: true, force: true })
     },
   }
