@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { type FileHandle, link, lstat, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { lstatSync, renameSync } from 'node:fs'
+import { type FileHandle, link, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { AppError } from '#shared/errors.ts'
 import { syncFolder } from '../files/atomic.ts'
@@ -150,8 +151,11 @@ export function localFiles(options: LocalFilesOptions): LocalFiles {
     async replaceIndex(part, expected) {
       const now = await readText(INDEX_FILE, MAX_INDEX_BYTES + 1)
       if (now?.version !== expected?.version || now?.text !== expected?.text) return false
-      if (owner === 'server' && (await lstat(at(SERVER_INDEX_TEMPORARY)).catch(() => null)) !== null) return false
-      await rename(at(part), at(INDEX_FILE))
+      // one right after the other: a server that writes now must not slip in between
+      if (owner === 'server' && lstatSync(at(SERVER_INDEX_TEMPORARY), { throwIfNoEntry: false })) return false
+      const last = lstatSync(at(INDEX_FILE), { bigint: true, throwIfNoEntry: false })
+      if (expected && expected.version !== (last && `${last.size}:${last.mtimeNs}:${last.ino}`)) return false
+      renameSync(at(part), at(INDEX_FILE))
       await syncFolder(folder)
       return true
     },

@@ -7,6 +7,7 @@ import { writeRemoteFile } from './sftp-write.ts'
 import type { RemoteFacts, RemoteFiles } from './types.ts'
 
 const MAX_ENTRIES = 100_000
+const LISTINGS_AT_ONCE = 16
 
 /** @param sessionOf SFTP channels of the living connection, opened when they are not there */
 export function remoteFiles(sessionOf: SessionOf): RemoteFiles {
@@ -95,12 +96,13 @@ export function remoteFiles(sessionOf: SessionOf): RemoteFiles {
   }
 }
 
+/** A server answers with about 100 entries at a time: several are asked for at once, so that a long way is gone once. */
 async function readEntries(open: SftpSession, folder: string, handle: Buffer): Promise<{ name: string; facts: RemoteFacts }[]> {
   const entries: { name: string; facts: RemoteFacts }[] = []
-  for (;;) {
-    const more = await readSome(open, folder, handle)
-    if (more === null) return entries
-    for (const { filename, attrs } of more) {
+  for (let isAll = false; !isAll; ) {
+    const answers = await Promise.all(Array.from({ length: LISTINGS_AT_ONCE }, () => readSome(open, folder, handle)))
+    isAll = answers.includes(null)
+    for (const { filename, attrs } of answers.flatMap((more) => more ?? [])) {
       // a name is what stands in one folder, whatever the server says
       if (filename === '.' || filename === '..' || filename.includes('/') || filename.includes('\0')) continue
       entries.push({ name: filename, facts: factsOf(attrs) })
@@ -112,6 +114,7 @@ async function readEntries(open: SftpSession, folder: string, handle: Buffer): P
       })
     }
   }
+  return entries
 }
 
 /** Null: that was all. */
