@@ -26,7 +26,7 @@ describe('~/.ssh/config', () => {
       '  Port 2222 # not the usual one',
       '  User second',
       '  IdentityFile "~/.ssh/my key"',
-      '  IdentityFile ${KEYS}/%h-%r',
+      '  IdentityFile \x24{KEYS}/%h-%r',
       'Match host web exec "touch /tmp/never"',
       '  Port 3333',
       'Match all',
