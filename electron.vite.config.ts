@@ -3,9 +3,10 @@ import { resolve } from 'node:path'
 import react from '@vitejs/plugin-react'
 import { defineConfig } from 'electron-vite'
 import manifest from './package.json' with { type: 'json' }
+import { nativeParts } from './scripts/lib/native-parts.ts'
 
 const define = { __APP_VERSION__: JSON.stringify(manifest.version) }
-const external = ['electron', 'pg-native', 'cpu-features', /sshcrypto\.node$/, /^node:/, ...builtinModules]
+const external = ['electron', ...nativeParts, /^node:/, ...builtinModules]
 
 const DEV_PORT = 5173
 

@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { build } from 'vite'
+import { nativeParts } from '../../../scripts/lib/native-parts.ts'
 import type { CryptResult, CryptTask } from './crypt-child.ts'
 
 /** A task that takes longer is stuck. */
@@ -113,6 +114,7 @@ async function bundle(folder: string): Promise<string> {
       outDir: app,
       emptyOutDir: false,
       rollupOptions: {
+        external: nativeParts,
         input: { 'crypt-child': child, worker: join(root, 'src/main/engine/worker.ts') },
         output: { format: 'es', entryFileNames: '[name].js' },
       },
