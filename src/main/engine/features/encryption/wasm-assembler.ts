@@ -23,6 +23,7 @@ export const or = (a: Code, b: Code): Code => [...a, ...b, 0x72]
 export const xor = (a: Code, b: Code): Code => [...a, ...b, 0x73]
 export const shiftLeft = (value: Code, bits: number): Code => [...value, ...number(bits), 0x74]
 export const shiftRight = (value: Code, bits: number): Code => [...value, ...number(bits), 0x76]
+export const rotateLeft = (value: Code, bits: number): Code => [...value, ...number(bits), 0x77]
 export const isBelow = (a: Code, b: Code): Code => [...a, ...b, 0x49]
 
 /** Four bytes of the memory, lowest first, at `offset + address`. */
