@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AppError, cancelledError, isCancelled, toAppError } from '#shared/errors.ts'
+import { NETWORK_CODES } from '../connections/network-codes.ts'
 
 /** How trouble of the network is waited out; for tests to make short. */
 export interface Patience {
@@ -26,19 +27,7 @@ const REPEATABLE = new Set([
   'index-busy',
   'slot-index-pending',
 ])
-const REPEATABLE_SYSTEM = new Set([
-  'ECONNRESET',
-  'ECONNREFUSED',
-  'ECONNABORTED',
-  'EPIPE',
-  'ETIMEDOUT',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENETDOWN',
-  'EAI_AGAIN',
-  'ENOTCONN',
-  'ERR_STREAM_PREMATURE_CLOSE',
-])
+const REPEATABLE_SYSTEM = new Set<string>([...NETWORK_CODES, 'ENOTCONN'])
 const TOO_MANY_REQUESTS = 429
 const SERVER_ERROR = 500
 const NOT_BUILT = 501

@@ -1,4 +1,5 @@
 import { AppError } from '#shared/errors.ts'
+import { NETWORK_CODES } from '../network-codes.ts'
 
 /** Where an error happened, for messages. Never a secret. */
 export interface S3Place {
@@ -18,21 +19,7 @@ export interface S3Failure {
   text: string
 }
 
-const NETWORK = new Set([
-  'ECONNRESET',
-  'ECONNREFUSED',
-  'ECONNABORTED',
-  'EPIPE',
-  'ETIMEDOUT',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENETDOWN',
-  'EAI_AGAIN',
-  'ERR_STREAM_PREMATURE_CLOSE',
-  'TimeoutError',
-  'NetworkingError',
-  'truncated-answer',
-])
+const NETWORK = new Set<string>([...NETWORK_CODES, 'TimeoutError', 'NetworkingError', 'truncated-answer'])
 
 const BUSY = new Set([
   'InternalError',
