@@ -65,6 +65,38 @@ describe('reading and writing', () => {
     expect(await codeOf(files.write(at('none'), Readable.from([more]), { offset: 10 }))).toBe('not-found')
   })
 
+  it('makes a file, a link or a folder that others make and remove meanwhile, or says that it is there', async () => {
+    const otherDesk = await openSshDesk({ trusted: [sshd] })
+    const { files } = connection
+    const other = (await otherDesk.ssh.connect(targetOf(sshd))).files
+    await files.write(at('source'), Readable.from(['x']))
+    const seen = new Map<string, number>()
+    async function race(make: () => Promise<unknown>, remove: () => Promise<void>): Promise<void> {
+      for (let round = 0; round < 150; round += 1) {
+        const code = await codeOf(make())
+        seen.set(code, (seen.get(code) ?? 0) + 1)
+        if (code === 'none') await remove()
+      }
+    }
+    const racing = [files, other].flatMap(({ write, link, makeFolder, remove, removeFolder }) => [
+      race(
+        () => write(at('once'), Readable.from(['x']), { exclusive: true }),
+        () => remove(at('once')),
+      ),
+      race(
+        () => link(at('source'), at('linked')),
+        () => remove(at('linked')),
+      ),
+      race(
+        () => makeFolder(at('made')),
+        () => removeFolder(at('made')),
+      ),
+    ])
+    await Promise.all(racing)
+    await otherDesk.close()
+    expect([...seen.keys()].sort()).toEqual(['exists', 'none'])
+  })
+
   it('keeps no more in memory than what is in flight, when nobody reads on', async () => {
     await connection.files.write(at('large'), Readable.from(chunked(Buffer.alloc(16 * 1024 * 1024, 'x'))))
     const stream = await connection.files.read(at('large'))

@@ -2,7 +2,7 @@ import type { Attributes, FileEntry } from 'ssh2'
 import { AppError } from '#shared/errors.ts'
 import type { SessionOf } from './sftp-lanes.ts'
 import { readRemoteFile } from './sftp-read.ts'
-import { existsAlready, isVague, type SftpSession } from './sftp-session.ts'
+import { makeNew, type SftpSession } from './sftp-session.ts'
 import { writeRemoteFile } from './sftp-write.ts'
 import type { RemoteFacts, RemoteFiles } from './types.ts'
 
@@ -19,16 +19,6 @@ export function remoteFiles(sessionOf: SessionOf): RemoteFiles {
       return factsOf(await open.ask<Attributes>(path, (done) => open.sftp.lstat(path, done)))
     } catch (error) {
       if (error instanceof AppError && error.code === 'not-found') return null
-      throw error
-    }
-  }
-
-  /** OpenSSH says no more than "Failure" when something is there already. */
-  async function unlessThere(path: string, action: () => Promise<void>): Promise<void> {
-    try {
-      await action()
-    } catch (error) {
-      if (isVague(error) && (await facts(path))) throw existsAlready(path, error)
       throw error
     }
   }
@@ -67,7 +57,7 @@ export function remoteFiles(sessionOf: SessionOf): RemoteFiles {
     },
     async link(from, to) {
       const open = await session()
-      await unlessThere(to, () => open.ask(to, (done) => open.sftp.ext_openssh_hardlink(from, to, done)))
+      await makeNew(open, to, () => open.ask(to, (done) => open.sftp.ext_openssh_hardlink(from, to, done)))
     },
     async remove(path) {
       const open = await session()
@@ -76,7 +66,7 @@ export function remoteFiles(sessionOf: SessionOf): RemoteFiles {
     async makeFolder(path, mode) {
       const open = await session()
       const attributes = mode === undefined ? {} : { mode }
-      await unlessThere(path, () => open.ask(path, (done) => open.sftp.mkdir(path, attributes, done)))
+      await makeNew(open, path, () => open.ask(path, (done) => open.sftp.mkdir(path, attributes, done)))
     },
     async removeFolder(path) {
       const open = await session()

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { SFTPWrapper } from 'ssh2'
 import { AppError } from '#shared/errors.ts'
 import { connectionLost } from './errors.ts'
@@ -10,6 +11,8 @@ const STATUS = { eof: 1, noSuchFile: 2, permissionDenied: 3, failure: 4, connect
 const LARGEST_PIECE = 240 * 1024
 /** What every server must take. Source: draft-ietf-secsh-filexfer-02, section 3. */
 const SAFE_PIECE = 32 * 1024
+/** A server that fails so often fails for another reason than a file that comes and goes. */
+const MAKE_TRIES = 10
 
 /** One SFTP channel of a connection, its calls as promises. */
 export interface SftpSession {
@@ -108,6 +111,29 @@ export function isVague(error: unknown): boolean {
   return error instanceof AppError && error.code === 'remote-file-error' && error.details.status === STATUS.failure
 }
 
+/**
+ * Makes a file, folder or link that must not be there yet. OpenSSH says no more than "Failure" when something is there
+ * already, and by the time one looks it may be gone again: then it is made anew.
+ * @throws AppError `exists`, and what `make` throws
+ */
+export async function makeNew<T>({ ask, sftp }: SftpSession, path: string, make: () => Promise<T>): Promise<T> {
+  for (let tried = 1; ; tried += 1) {
+    try {
+      return await make()
+    } catch (error) {
+      if (!isVague(error)) throw error
+      const isThere = await ask(path, (done) => sftp.lstat(path, done)).then(
+        () => true,
+        () => false,
+      )
+      if (isThere) throw existsAlready(path, error)
+      if (tried === MAKE_TRIES) throw error
+      // two that go at the same pace would keep meeting like this
+      await sleep(Math.random() * tried * 5)
+    }
+  }
+}
+
 export function diskFull(path: string, cause: unknown): AppError {
   return new AppError('disk-full', `The disk of the server is full: ${path} could not be written.`, {
     hint: 'Free some space there, then run it again. What was complete before is unchanged.',
@@ -116,7 +142,7 @@ export function diskFull(path: string, cause: unknown): AppError {
   })
 }
 
-export function existsAlready(path: string, cause?: unknown): AppError {
+function existsAlready(path: string, cause: unknown): AppError {
   return new AppError('exists', `The server has ${path} already. It was left as it is.`, { details: { path }, cause })
 }
 

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import { AppError, cancelledError } from '#shared/errors.ts'
 import { orAborted } from '../../or-aborted.ts'
 import { ALONE_BYTES, IN_FLIGHT_BYTES, type Lane, type Lanes, openLanes, type SessionOf } from './sftp-lanes.ts'
-import { diskFull, existsAlready, isVague, type SftpSession } from './sftp-session.ts'
+import { diskFull, isVague, makeNew, type SftpSession } from './sftp-session.ts'
 
 /**
  * How much of a file's beginning is sure after a write that was cut off: several channels do not write in order, so that
@@ -51,15 +51,8 @@ async function openForWriting(
   const { sftp } = session
   const flags = offset > 0 ? 'r+' : exclusive ? 'wx' : 'w'
   const attributes = mode === undefined ? {} : { mode }
-  try {
-    return await session.ask<Buffer>(path, (done) => sftp.open(path, flags, attributes, done))
-  } catch (error) {
-    if (exclusive && isVague(error)) {
-      const there = await session.ask(path, (done) => sftp.lstat(path, done)).catch(() => null)
-      if (there) throw existsAlready(path, error)
-    }
-    throw error
-  }
+  const open = () => session.ask<Buffer>(path, (done) => sftp.open(path, flags, attributes, done))
+  return exclusive ? makeNew(session, path, open) : open()
 }
 
 /** A file that is shorter than where it is to go on would get a hole. */
