@@ -4,7 +4,7 @@ import { PART_FIELDS, partFiles } from './backup-index.ts'
 import { readIndexFile } from './index-file.ts'
 import { intentName, partFileName, partName } from './names.ts'
 import type { RepositoryFiles } from './repository-files.ts'
-import { partsFit, readIntent, rollForward } from './slot-intent.ts'
+import { isOutrun, partsFit, readIntent, rollBack, rollForward } from './slot-intent.ts'
 import { checkSlot, type FinishedSlot, partDiffers, placeSlot, slotNewer } from './slot-writer.ts'
 import type { IncomingSlot, IndexEntry, SlotWriting } from './types.ts'
 
@@ -59,7 +59,14 @@ export function storeSlot(files: RepositoryFiles, incoming: IncomingSlot, guard:
   /** An earlier try that came as far as its record is only finished. null: there was none. */
   async function finishBegun(): Promise<IndexEntry | null> {
     const intent = await readIntent(files, intentName(name, id))
-    if (!intent || !(await partsFit(files, intent))) return null
+    if (!intent) return null
+    // a server may have written a newer backup into the slot since, whose files must not be overwritten
+    const present = (await readIndexFile(files)).document.entries.get(name)
+    if (present && isOutrun(intent, present)) {
+      await rollBack(files, intent)
+      throw slotNewer(incoming, present.timestamp)
+    }
+    if (!(await partsFit(files, intent))) return null
     await guard()
     await rollForward(files, intent)
     return (await readIndexFile(files)).document.entries.get(name) ?? null
@@ -117,19 +124,15 @@ export function storeSlot(files: RepositoryFiles, incoming: IncomingSlot, guard:
       const parts = await assertStored(hashes, signal)
       signal.throwIfAborted()
       await guard()
-      return placeSlot(
-        files,
-        {
-          id,
-          name,
-          timestamp: incoming.timestamp,
-          parts,
-          isEncrypted,
-          isFilestoreUploaded: incoming.isFilestoreUploaded,
-          unknownKeys: incoming.unknownKeys,
-        },
-        present,
-      )
+      return placeSlot(files, {
+        id,
+        name,
+        timestamp: incoming.timestamp,
+        parts,
+        isEncrypted,
+        isFilestoreUploaded: incoming.isFilestoreUploaded,
+        unknownKeys: incoming.unknownKeys,
+      })
     },
   }
 }

@@ -57,37 +57,30 @@ export async function writeSlot(repository: FolderRepository, { jobId, ...slot }
   const oldEntry = (await repository.readIndex()).get(slot.name)
   if (oldEntry && oldEntry.timestamp >= slot.timestamp) throw slotNewer(finished, oldEntry.timestamp)
   await repository.assertLeased()
-  return placeSlot(files, finished, oldEntry)
+  return placeSlot(files, finished)
 }
 
 /**
- * The part of {@link writeSlot} that can't be taken back once its record is written. The slot's present entry was looked at.
+ * The part of {@link writeSlot} that can't be taken back once its record is written. Checking the parts may have taken long, and a
+ * server knows no lease of ours: right before the record, the slot is looked at once more.
  * @throws AppError as `writeSlot` does
  */
-export async function placeSlot(
-  files: RepositoryFiles,
-  slot: FinishedSlot,
-  oldEntry: IndexEntry | undefined,
-): Promise<IndexEntry> {
+export async function placeSlot(files: RepositoryFiles, slot: FinishedSlot): Promise<IndexEntry> {
   const onStep = slot.onStep ?? (() => {})
-  const intent: SlotIntent = {
-    version: 1,
-    id: slot.id,
-    owner: files.owner,
-    name: slot.name,
-    entry: entryOf(slot),
-    oldEntry: oldEntry ?? null,
-    parts: PART_KINDS.flatMap((kind) => slot.parts.filter((part) => part.kind === kind)).map(({ kind, sha256, size }) => ({
-      finalName: partFileName(kind, slot.name, slot.isEncrypted),
-      sha256,
-      size,
-    })),
-  }
+  const ordered = PART_KINDS.flatMap((kind) => slot.parts.filter((part) => part.kind === kind))
+  const parts = ordered.map(({ kind, sha256, size }) => ({
+    finalName: partFileName(kind, slot.name, slot.isEncrypted),
+    sha256,
+    size,
+  }))
   await onStep('sync')
-  const made = intent.parts.map(({ finalName }) => partName(finalName, intent.id))
-  for (const part of intent.parts) await assertWhole(files, partName(part.finalName, intent.id), part)
-  await files.sync(made)
+  for (const part of parts) await assertWhole(files, partName(part.finalName, slot.id), part)
+  await files.sync(parts.map(({ finalName }) => partName(finalName, slot.id)))
   await onStep('intent')
+  const oldEntry = (await readIndexFile(files)).document.entries.get(slot.name) ?? null
+  if (oldEntry && oldEntry.timestamp > slot.timestamp) throw slotNewer(slot, oldEntry.timestamp)
+  const { id, name } = slot
+  const intent: SlotIntent = { version: 1, id, owner: files.owner, name, entry: entryOf(slot), oldEntry, parts }
   await writeIntent(files, intent)
   try {
     await rollForward(files, intent, onStep)
@@ -96,7 +89,7 @@ export async function placeSlot(
   }
   const entry = (await readIndexFile(files)).document.entries.get(slot.name)
   if (entry?.timestamp === slot.timestamp) return entry
-  throw slotNewer(slot, entry?.timestamp ?? 0)
+  throw slotOvertaken(slot, files.place)
 }
 
 /** @throws AppError `slot-invalid`, `slot-not-rotation` */
@@ -132,6 +125,15 @@ export function slotNewer(slot: { name: string; timestamp: number }, present: nu
       hint: 'A slot is only replaced by a newer backup. Check the clocks of this computer and of the server.',
       details: { name: slot.name, present, offered: slot.timestamp },
     },
+  )
+}
+
+/** A server, which knows no lease of ours, wrote a newer backup into the slot between our look at it and our renames. */
+export function slotOvertaken(slot: { name: string; timestamp: number }, place: string): AppError {
+  return new AppError(
+    'slot-newer',
+    `${slot.name} in ${place} was written by the server at the very moment when this backup was put in place. The index is the server’s; the files may be of either backup.`,
+    { hint: 'Verify it there. If it is damaged, the next backup of that slot replaces it.', details: { name: slot.name, place } },
   )
 }
 

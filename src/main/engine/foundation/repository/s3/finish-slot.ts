@@ -4,10 +4,10 @@ import { PART_KINDS, partFiles } from '../backup-index.ts'
 import { partFileName } from '../names.ts'
 import { hasCode } from '../repository-files.ts'
 import { mergeEntry } from '../slot-intent.ts'
-import { entryOf, partDiffers, slotNewer } from '../slot-writer.ts'
+import { entryOf, partDiffers, slotNewer, slotOvertaken } from '../slot-writer.ts'
 import type { IndexEntry } from '../types.ts'
 import { readIndexObject, updateIndexObject } from './index-object.ts'
-import { abortUpload, completeUpload, listParts, type Upload } from './multipart.ts'
+import { abortUpload, completeUpload, etagOf, listParts, type Upload } from './multipart.ts'
 import { removeObject, statObject } from './objects.ts'
 import type { UploadRecord, UploadRecords } from './upload-record.ts'
 
@@ -49,7 +49,7 @@ export async function finishSlot(s3: S3Connection, records: UploadRecords, recor
   await records.remove(record.id)
   const now = entries.get(name)
   if (now?.timestamp === record.timestamp) return now
-  throw slotNewer(record, now?.timestamp ?? 0)
+  throw slotOvertaken(record, s3.place)
 }
 
 async function putPart(
@@ -62,6 +62,9 @@ async function putPart(
   const upload: Upload | null = uploadId === null ? null : { name: file, uploadId }
   const parts = upload ? await listParts(s3, upload) : null
   if (upload && parts && parts.length > 0) {
+    const stored = parts.reduce((sum, part) => sum + part.size, 0)
+    // the server may have given up some of it since it was checked
+    if (stored !== size || (etag !== null && etagOf(parts) !== etag)) throw partDiffers(file, { expected: size, stored })
     await completeUpload(s3, upload, parts)
     return
   }
