@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { plainEd25519 } from '#engine/foundation/connections/ssh/plain-key.ts'
 import type { ConnectStep, SshTarget } from '#engine/foundation/connections/ssh/types.ts'
 import { AppError } from '#shared/errors.ts'
+import { codeOf } from '../support/repository-contract.ts'
 import { openSshDesk, type SshDesk, targetOf } from '../support/ssh-desk.ts'
 import { makeKey, type Sshd, startSshd, whyNoSshd } from '../support/sshd.ts'
 
@@ -239,8 +240,9 @@ describe('through a jump host', () => {
       const connection = await here.ssh.connect(targetOf(sshd, { jumps }))
       const { stdout } = await connection.run(['sh', '-c', 'echo $SSH_CONNECTION'])
       expect(stdout).toContain(` ${sshd.port}`)
+      const underWay = await connection.start(['sleep', '60'])
       expect(jump.killConnections()).toBeGreaterThan(0)
-      await sleep(100)
+      expect(await codeOf(underWay.ended)).toBe('connection-lost')
       expect((await connection.run(['true'])).code).toBe(0)
 
       const configured = await openSshDesk({ trusted: [sshd, jump] })

@@ -18,6 +18,8 @@ const REPEATABLE = new Set([
   'connection-refused',
   'connection-reset',
   'host-unreachable',
+  // of one that was reached before: without a network, no name is known
+  'host-unknown',
   'unknown-host',
   'timeout',
   'stalled',

@@ -16,7 +16,8 @@ export function readableOf(source: Readable, ended: Promise<unknown>): Readable 
     read: () => void source.resume(),
   })
   source.on('data', (chunk: Buffer) => {
-    if (!readable.push(chunk)) source.pause()
+    // what comes when nobody reads any more is let go, so that its end is seen
+    if (!readable.destroyed && !readable.push(chunk)) source.pause()
   })
   source.once('end', () => {
     ended.then(

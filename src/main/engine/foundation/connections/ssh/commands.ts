@@ -5,6 +5,7 @@ import { AppError, cancelledError, throwIfCancelled, toAppError } from '#shared/
 import { readableOf, writableOf } from './channels.ts'
 import { connectionLost } from './errors.ts'
 import type { Link } from './link.ts'
+import { openChannel } from './open-channel.ts'
 import { endByPid, pidTold, tellingPid, withoutPid } from './process-id.ts'
 import { quoteCommand } from './quote.ts'
 import type { RemoteProcess, RunOptions, RunResult } from './types.ts'
@@ -27,13 +28,13 @@ export async function startCommand(
 ): Promise<Running> {
   const line = quoteCommand(tellingPid(command))
   throwIfCancelled(signal)
-  const { channel, exit } = await openChannel(link, place, line)
+  const { channel, exit } = await execute(link, place, line, signal)
   const pid = pidTold(channel)
   let reason: AppError | null = null
   const end = (error: AppError) => {
     if (reason) return
     reason = error
-    void pid.then((number) => endByPid(link, number)).finally(() => channel.close())
+    void giveUp(link, channel, pid)
     settle()
   }
   let settle = () => {}
@@ -60,8 +61,10 @@ export async function startCommand(
   ended.catch(() => {})
   const stdout = readableOf(channel, ended)
   stdout.once('close', () => {
-    // nobody reads the rest: the command must not wait for that
-    if (exit.code === undefined && !stdout.readableEnded) end(cancelledError())
+    if (stdout.readableEnded) return
+    // nobody reads the rest: the command must not wait for that, nor the end of one that has ended
+    if (exit.code === undefined) end(cancelledError())
+    else channel.resume()
   })
   return { stdout, stdin: writableOf(channel, ended), ended, end }
 }
@@ -126,28 +129,39 @@ interface Exit {
   code: number | null | undefined
 }
 
-function openChannel(link: Link, place: string, line: string): Promise<{ channel: ClientChannel; exit: Exit }> {
-  return new Promise((resolve, reject) => {
-    if (link.lost) return reject(link.lost)
-    link.client.exec(line, (error, channel) => {
-      if (!error) {
+async function execute(
+  link: Link,
+  place: string,
+  line: string,
+  signal: AbortSignal | undefined,
+): Promise<{ channel: ClientChannel; exit: Exit }> {
+  const exit: Exit = { code: undefined }
+  const channel = await openChannel<ClientChannel>(link, place, {
+    ask(done) {
+      link.client.exec(line, (error, opened) => {
         // a quick command may have ended in the very packet that says that it began: nothing waits for a promise then
-        const exit: Exit = { code: undefined }
-        channel.once('exit', (code: number | null) => {
+        opened?.once('exit', (code: number | null) => {
           exit.code = code
         })
-        resolve({ channel, exit })
-      } else
-        reject(
-          link.lost ??
-            new AppError('command-refused', `${place} did not let a command be run: ${error.message}.`, {
-              hint: 'The account may be limited to file transfers. Use one that may run commands.',
-              details: { place },
-              cause: error,
-            }),
-        )
-    })
+        done(error, opened)
+      })
+    },
+    refused: (error) =>
+      new AppError('command-refused', `${place} did not let a command be run: ${error.message}.`, {
+        hint: 'The account may be limited to file transfers. Use one that may run commands.',
+        details: { place },
+        cause: error,
+      }),
+    discard: (late) => void giveUp(link, late, pidTold(late)),
+    signal,
   })
+  return { channel, exit }
+}
+
+/** Ends a command whose output nobody wants any more. */
+async function giveUp(link: Link, channel: ClientChannel, pid: Promise<number | null>): Promise<void> {
+  await endByPid(link, await pid)
+  channel.close()
 }
 
 function tookTooLong(program: string, place: string, ms: number): AppError {

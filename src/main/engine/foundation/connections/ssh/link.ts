@@ -11,6 +11,7 @@ import { gatherWrites } from './gather-writes.ts'
 import type { HostKeys } from './host-keys.ts'
 import { publicHostKey } from './known-hosts-line.ts'
 import { logInTo } from './log-in.ts'
+import { openChannel } from './open-channel.ts'
 import type { ConnectStep } from './types.ts'
 
 const CONNECT_MS = 15_000
@@ -67,7 +68,7 @@ async function dialOne(to: Destination, through: Link | null, options: DialOptio
   const known = await hostKeys.knowledge(to.hostKey.host, to.hostKey.port, to.hostKey.files)
   throwIfCancelled(signal)
   const timed = stepTimer(onStep)
-  const socket = through ? await openThrough(through, to) : await openSocket(to, timed, signal)
+  const socket = through ? await openThrough(through, to, signal) : await openSocket(to, timed, signal)
   timed('connect', `${through ? 'through the host before' : 'connected'}, port ${to.port}`)
 
   const client = new ssh2.Client()
@@ -76,6 +77,8 @@ async function dialOne(to: Destination, through: Link | null, options: DialOptio
   let isReady = false
   const listeners = new Set<(error: AppError) => void>()
   const close = () => {
+    // at once: who asks for a link before the socket is closed must not get this one
+    lost ??= connectionLost(to.place)
     client.end()
     socket.destroy()
   }
@@ -111,7 +114,7 @@ async function dialOne(to: Destination, through: Link | null, options: DialOptio
       fail(dialError(error))
     })
     client.on('close', () => {
-      lost = connectionLost(to.place, cause)
+      lost ??= connectionLost(to.place, cause)
       for (const listener of listeners) listener(lost)
       listeners.clear()
       fail(dialError(cause))
@@ -223,12 +226,13 @@ async function addressesOf(host: string): Promise<{ address: string; family: num
   }
 }
 
-function openThrough(jump: Link, to: Destination): Promise<Duplex> {
-  return new Promise((resolve, reject) => {
-    if (jump.lost) return reject(jump.lost)
-    jump.client.forwardOut('127.0.0.1', 0, to.host, to.port, (error, stream) => {
-      if (error) reject(hostUnreachable(to.place, `the host before it could not reach ${nameOf(to)} (${error.message})`))
-      else resolve(stream)
-    })
+function openThrough(jump: Link, to: Destination, signal: AbortSignal): Promise<Duplex> {
+  const unreachable = (why: string) => hostUnreachable(to.place, `the host before it could not reach ${nameOf(to)} (${why})`)
+  return openChannel<ssh2.ClientChannel>(jump, to.place, {
+    ask: (done) => void jump.client.forwardOut('127.0.0.1', 0, to.host, to.port, done),
+    refused: ({ message }) => unreachable(message),
+    discard: (channel) => channel.close(),
+    signal,
+    limit: { milliseconds: CONNECT_MS, error: () => unreachable('no answer came in time') },
   })
 }

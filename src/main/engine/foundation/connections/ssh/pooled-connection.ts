@@ -2,16 +2,22 @@ import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClientChannel } from 'ssh2'
 import { AppError, cancelledError, throwIfCancelled } from '#shared/errors.ts'
+import { orAborted } from '../../or-aborted.ts'
 import { duplexOf } from './channels.ts'
 import { runCommand, startCommand } from './commands.ts'
 import { forwardRefused, hostUnreachable } from './errors.ts'
 import type { Link } from './link.ts'
+import { openChannel } from './open-channel.ts'
 import { remoteFiles } from './remote-files.ts'
 import { openSftpSession, type SftpSession } from './sftp-session.ts'
 import type { ConnectStep, RemoteFiles, SshConnection } from './types.ts'
 
 /** Pauses before the tries to get a lost connection back. */
 const BACK_OFF_MS = [0, 1000, 2000, 4000]
+/** Of a server that was reached before: without a network, its name is not known either. */
+const PASSING = new Set(['host-unreachable', 'host-unknown', 'connection-lost'])
+/** A server that can't reach a host would try for minutes. */
+const FORWARD_MS = 15_000
 
 export interface PooledConnection extends SshConnection {
   /** Connects when there is no living link. Callers at the same time share one attempt. */
@@ -58,7 +64,7 @@ export function pooledConnection(
         })
         try {
           const opened = await open(controller.signal, tell)
-          if (isClosed) {
+          if (isClosed || controller.signal.aborted) {
             opened.close()
             throw cancelledError()
           }
@@ -69,7 +75,7 @@ export function pooledConnection(
           })
           return opened
         } catch (error) {
-          const isWorthRetrying = error instanceof AppError && error.code === 'host-unreachable'
+          const isWorthRetrying = error instanceof AppError && PASSING.has(error.code)
           if (!isWorthRetrying || index === pauses.length - 1) throw error
         }
       }
@@ -103,8 +109,11 @@ export function pooledConnection(
       signal?.removeEventListener('abort', abort)
       if (onStep) joined.steps.delete(onStep)
       joined.waiting--
-      // nobody wants it any more
-      if (joined.waiting === 0 && attempt === joined) joined.controller.abort()
+      // nobody wants it any more; who comes now begins another one
+      if (joined.waiting === 0 && attempt === joined) {
+        attempt = null
+        joined.controller.abort()
+      }
     }
   }
 
@@ -140,6 +149,8 @@ export function pooledConnection(
     if (known) {
       const session = await known
       if (!session.isGone) return session
+      // of those who see that it is gone, the first one opens another
+      if (sessions[lane] !== known) return sessionOf(lane)
     }
     const opened = openSftpSession(now, place)
     sessions[lane] = opened
@@ -163,11 +174,11 @@ export function pooledConnection(
         throw error
       }
     },
-    files: countedFiles(remoteFiles(sessionOf), use),
+    files: countedFiles(remoteFiles(sessionOf), use, living),
     async forward(to, signal) {
       const over = use()
       try {
-        const stream = await openForward(await living(signal), place, to)
+        const stream = await openForward(await living(signal), place, to, signal)
         stream.once('close', over)
         const abort = () => stream.destroy(cancelledError())
         signal?.addEventListener('abort', abort, { once: true })
@@ -196,8 +207,11 @@ export function pooledConnection(
   }
 }
 
-/** The files, each call counted as a use, so that the connection is not closed meanwhile; a stream counts until it is closed. */
-function countedFiles(files: RemoteFiles, use: () => () => void): RemoteFiles {
+/**
+ * The files, each call counted as a use, so that the connection is not closed meanwhile; a stream counts until it is closed. An abort
+ * is heard at any time, also while the connection is made anew or the server does not answer.
+ */
+function countedFiles(files: RemoteFiles, use: () => () => void, living: (signal?: AbortSignal) => Promise<Link>): RemoteFiles {
   const counted =
     <A extends unknown[], T>(action: (...args: A) => Promise<T>) =>
     async (...args: A): Promise<T> => {
@@ -211,7 +225,16 @@ function countedFiles(files: RemoteFiles, use: () => () => void): RemoteFiles {
   return {
     facts: counted(files.facts),
     list: counted(files.list),
-    write: counted(files.write),
+    write: counted(async (path, body, options) => {
+      const { signal } = options ?? {}
+      try {
+        await living(signal)
+        return await orAborted(files.write(path, body, options), signal)
+      } catch (error) {
+        body.destroy()
+        throw signal?.aborted ? cancelledError() : error
+      }
+    }),
     rename: counted(files.rename),
     link: counted(files.link),
     remove: counted(files.remove),
@@ -219,9 +242,18 @@ function countedFiles(files: RemoteFiles, use: () => () => void): RemoteFiles {
     removeFolder: counted(files.removeFolder),
     setFacts: counted(files.setFacts),
     async read(path, options) {
+      const { signal } = options ?? {}
       const over = use()
       try {
-        const stream = await files.read(path, options)
+        await living(signal)
+        const opening = files.read(path, options)
+        const stream = await orAborted(opening, signal).catch((error: unknown) => {
+          opening.then(
+            (late) => late.on('error', () => {}).destroy(),
+            () => {},
+          )
+          throw signal?.aborted ? cancelledError() : error
+        })
         stream.once('close', over)
         return stream
       } catch (error) {
@@ -232,15 +264,22 @@ function countedFiles(files: RemoteFiles, use: () => () => void): RemoteFiles {
   }
 }
 
-function openForward(link: Link, place: string, to: { host: string; port: number } | { socketPath: string }): Promise<Duplex> {
+async function openForward(
+  link: Link,
+  place: string,
+  to: { host: string; port: number } | { socketPath: string },
+  signal: AbortSignal | undefined,
+): Promise<Duplex> {
   const name = 'socketPath' in to ? to.socketPath : `${to.host}:${to.port}`
-  return new Promise((resolve, reject) => {
-    if (link.lost) return reject(link.lost)
-    const opened = (error: Error | undefined, channel: ClientChannel) => {
-      if (error) reject(link.lost ?? forwardRefused(place, name, error))
-      else resolve(duplexOf(channel, link))
-    }
-    if ('socketPath' in to) link.client.openssh_forwardOutStreamLocal(to.socketPath, opened)
-    else link.client.forwardOut('127.0.0.1', 0, to.host, to.port, opened)
+  const channel = await openChannel<ClientChannel>(link, place, {
+    ask(done) {
+      if ('socketPath' in to) link.client.openssh_forwardOutStreamLocal(to.socketPath, done)
+      else link.client.forwardOut('127.0.0.1', 0, to.host, to.port, done)
+    },
+    refused: (error) => forwardRefused(place, name, error),
+    discard: (late) => late.close(),
+    signal,
+    limit: { milliseconds: FORWARD_MS, error: () => forwardRefused(place, name, new Error('no answer came in time')) },
   })
+  return duplexOf(channel, link)
 }

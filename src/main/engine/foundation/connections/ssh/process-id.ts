@@ -41,11 +41,17 @@ export function pidTold(channel: ClientChannel): Promise<number | null> {
 export function endByPid(link: Link, pid: number | null): Promise<void> {
   return new Promise((resolve) => {
     if (pid === null || link.lost) return resolve()
-    // the whole group, or at least the one process when it leads none
-    link.client.exec(`kill -TERM -- -${pid} 2>/dev/null || kill -TERM ${pid}`, (_error, killing) => {
-      killing?.resume()
+    link.onLost(() => resolve())
+    try {
+      // the whole group, or at least the one process when it leads none
+      link.client.exec(`kill -TERM -- -${pid} 2>/dev/null || kill -TERM ${pid}`, (_error, killing) => {
+        killing?.resume()
+        resolve()
+      })
+    } catch {
+      // a connection that is on its way down: what ran over it is told so
       resolve()
-    })
+    }
   })
 }
 

@@ -3,6 +3,7 @@ import type { SFTPWrapper } from 'ssh2'
 import { AppError } from '#shared/errors.ts'
 import { connectionLost } from './errors.ts'
 import type { Link } from './link.ts'
+import { openChannel } from './open-channel.ts'
 
 /** SFTP status codes. Source: draft-ietf-secsh-filexfer-02, section 7. */
 const STATUS = { eof: 1, noSuchFile: 2, permissionDenied: 3, failure: 4, connectionLost: 7, unsupported: 8 }
@@ -28,12 +29,11 @@ export interface SftpSession {
 }
 
 export function openSftpSession(link: Link, place: string): Promise<SftpSession> {
-  return new Promise((resolve, reject) => {
-    if (link.lost) return reject(link.lost)
-    link.client.sftp((error, sftp) => {
-      if (error) reject(link.lost ?? noSftp(place, error))
-      else resolve(sessionOf(sftp, link, place))
-    })
+  return openChannel<SftpSession>(link, place, {
+    // at once: what the channel says meanwhile must not be missed
+    ask: (done) => void link.client.sftp((error, sftp) => done(error, error ? (null as never) : sessionOf(sftp, link, place))),
+    refused: (error) => noSftp(place, error),
+    discard: ({ sftp }) => sftp.end(),
   })
 }
 
@@ -50,7 +50,8 @@ function sessionOf(sftp: SFTPWrapper, link: Link, place: string): SftpSession {
   function explain(error: unknown, path: string): AppError {
     if (error instanceof AppError) return error
     if (link.lost) return link.lost
-    if (isGone) return connectionLost(place, error)
+    // ssh2 answers so what a channel left unanswered that ended, before it says that it did
+    if (isGone || (error instanceof Error && error.message === 'No response from server')) return connectionLost(place, error)
     return statusError(error, path)
   }
 
