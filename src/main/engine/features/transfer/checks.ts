@@ -31,7 +31,14 @@ export async function tryLease(to: Repository, signal: AbortSignal): Promise<Lea
   } catch (error) {
     signal.throwIfAborted()
     if (waited.aborted || isCancelled(error)) {
-      return { lease: null, check: check(name, 'warning', `Another program is writing in ${to.place}; this would wait for it`) }
+      return {
+        lease: null,
+        check: check(
+          name,
+          'warning',
+          `${to.place} did not become free to write within 3 s: another program is writing there, or the line is slow; this would wait`,
+        ),
+      }
     }
     return { lease: null, check: check(name, 'failed', toAppError(error).message.replace(/\.$/, '')) }
   }

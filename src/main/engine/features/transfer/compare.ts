@@ -12,15 +12,17 @@ import { slotOf } from '#shared/rotation.ts'
 export interface Contents {
   repository: Repository
   index: BackupIndex
+  /** NAMEs of all entries of the index, also of those that can't be used. */
+  names: ReadonlySet<string>
   files: ReadonlyMap<string, FileStat>
   /** Entries of the index that can't be used. */
   problems: number
 }
 
 export async function readContents(repository: Repository, signal: AbortSignal): Promise<Contents> {
-  const { entries, problems } = await repository.readIndexDocument()
+  const { entries, texts, problems } = await repository.readIndexDocument()
   const files = new Map((await repository.list(signal)).map((facts) => [facts.name, facts]))
-  return { repository, index: entries, files, problems: problems.length }
+  return { repository, index: entries, names: new Set(texts.keys()), files, problems: problems.length }
 }
 
 /** An item of a plan, and what it stands on. */
@@ -111,10 +113,10 @@ function compareFiles(
   return { state: 'same', text }
 }
 
-/** Rotation slots of the target that the source does not have, with the files that would go. */
+/** Rotation slots of the target that the source does not even name, with the files that would go. */
 export function slotsToDelete(site: string, { source, target }: { source: Contents; target: Contents }): TransferDeletion[] {
   return [...target.index]
-    .filter(([name]) => slotOf(site, name) !== null && !source.index.has(name))
+    .filter(([name]) => slotOf(site, name) !== null && !source.names.has(name))
     .sort(newestFirst)
     .map(([name, entry]) => {
       const files = partFiles(name, entry).flatMap(({ file }) => target.files.get(file) ?? [])

@@ -219,7 +219,7 @@ class TransferRun {
       const entry = (await to.readIndex()).get(name)
       if (!entry || isoOf(entry) !== timestamp) throw outdated(`another backup came into ${name} of ${to.place}`)
       if (slotOf(this.#site.name, name) === null) throw outdated(`${name} is no rotation slot of ${this.#site.name}`)
-      if ((await from.readIndex()).has(name)) throw outdated(`${from.place} has got a backup ${name}`)
+      if ((await from.readIndexDocument()).texts.has(name)) throw outdated(`${from.place} has got a backup ${name}`)
       await to.removeSlot({ name, timestamp: entry.timestamp })
     } finally {
       await lease.release()
@@ -257,7 +257,10 @@ class TransferRun {
     return new AppError(
       'transfer-incomplete',
       `${this.#failures.length} of ${formatPlural(asked, 'backup')} could not be brought in step. ${formatSome(reasons, NAMED_FAILURES)}`,
-      { hint: 'The others are done. Run it again: it goes on where it stopped.', details: { result } },
+      {
+        hint: `${plan.deletions.length > 0 ? 'What could be copied is there; what was not deleted is as it was' : 'The others are done'}. Run it again: it goes on where it stopped.`,
+        details: { result },
+      },
     )
   }
 }

@@ -200,6 +200,23 @@ describe.skipIf(!hasFixtures)('bringing repositories of a site in step', () => {
     expect(emptied.checks.find(({ name }) => name === 'Deletion')?.outcome).toBe('failed')
   })
 
+  it('deletes nothing whose entry in the source can’t be read: who knows what it means', async () => {
+    const { plan, run, vault, server } = await setUp({ server: null })
+    for (const slot of ['1', '2'])
+      await makeBackup(vault, { database: 1000 }, { name: `testsite-${slot}`, timestamp: 1_795_000_000 })
+    await makeBackup(server, { database: 1000 }, { name: 'testsite-4', timestamp: 1_795_300_000 })
+    const index = await indexOf(server)
+    const write = (entries: object) => writeFile(join(server, 'backup.json'), JSON.stringify({ ...index, ...entries }))
+    await write({ 'testsite-1': { timestamp: 'soon' } })
+    const planned = await plan({ from: 'server', to: 'vault', deleteOthers: true })
+    expect(planned.deletions.map(({ name }) => name)).toEqual(['testsite-2'])
+    // the other one becomes unreadable meanwhile
+    await write({ 'testsite-2': null })
+    const failure = await run(planned.id).catch((error) => error)
+    expect(failure.message).toContain('has got a backup testsite-2')
+    expect(Object.keys(await indexOf(vault)).sort()).toEqual(['testsite-1', 'testsite-2', 'testsite-4'])
+  })
+
   it('does not run a plan of a source that has changed', async () => {
     const { plan, run, vault, server } = await setUp({ server: null })
     await makeBackup(server, { database: 1000 }, { name: 'testsite-3' })
@@ -219,11 +236,13 @@ describe.skipIf(!hasFixtures)('bringing repositories of a site in step', () => {
     for (let taken = 0; taken < 1_024_000; taken += 51_200) await limit.take(51_200, UNSET)
     const seconds = (performance.now() - started) / 1000
     expect(seconds).toBeGreaterThan(0.8)
-    expect(seconds).toBeLessThan(1.5)
+    // a machine that is busy takes longer, but not for the limit
+    expect(seconds).toBeLessThan(15)
     await context.preferences.update({ transferLimit: null })
-    await limit.take(2_048_000, UNSET)
+    await limit.take(102_400_000, UNSET)
     const loose = performance.now()
     await limit.take(1, UNSET)
-    expect(performance.now() - loose).toBeLessThan(1600)
+    // with the limit as it was it would be 100 s
+    expect(performance.now() - loose).toBeLessThan(30_000)
   })
 })
