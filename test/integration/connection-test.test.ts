@@ -1,4 +1,5 @@
 import { chmod, chown, readdir, readFile } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { testConnections } from '#engine/features/connection-test/index.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
@@ -140,6 +141,22 @@ describe.skipIf(why !== null)('trying the connections of a site', () => {
     await chown(server.site.securityDir, 0, 0)
     const closed = await testConnections(context, server.input(asOther()))
     expect(find(closed.checks, 'server', 'Security')?.outcome).toBe('failed')
+  })
+
+  test('a port that takes connections and ends them has each step once', async () => {
+    const deaf = createServer((socket) => socket.destroy())
+    await new Promise<void>((resolve) => deaf.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => new Promise<void>((resolve) => deaf.close(() => resolve())))
+    const { port } = deaf.address() as AddressInfo
+    const input = server.input()
+    if (input.server?.kind === 'ssh') input.server = { ...input.server, ssh: { ...server.ssh, port } }
+    const { checks } = await testConnections(context, input)
+    expect(outcomes(checks, 'server').slice(0, 4)).toEqual([
+      'Resolve: passed',
+      'Connect: passed',
+      'Host key: failed',
+      'Log in: skipped',
+    ])
   })
 
   test('tells which rights the database user lacks', async () => {

@@ -1,5 +1,6 @@
 import { posix } from 'node:path'
 import { Readable } from 'node:stream'
+import { serverSeconds } from '#engine/foundation/connections/ssh/server-clock.ts'
 import type {
   ConnectStep,
   RemoteFacts,
@@ -80,7 +81,9 @@ async function connect(steps: Steps, ssh: SshConnections, target: SshTarget): Pr
     return { connection, unknownHost: null }
   } catch (error) {
     const { code, message, hint, details } = toAppError(error)
-    const at = stepOf(code) ?? nextStep(done.at(-1))
+    const known = stepOf(code)
+    // a machine that lets itself be connected to and then says nothing is unreachable all the same
+    const at = known === null || known === done.at(-1) ? nextStep(done.at(-1)) : known
     steps.add(LABELS[at], failed(message, hint), performance.now() - started)
     const names = Object.keys(LABELS) as ConnectStep['name'][]
     steps.skip(
@@ -114,9 +117,8 @@ function nextStep(last: ConnectStep['name'] | undefined): ConnectStep['name'] {
 
 async function clock(connection: SshConnection): Promise<Finding> {
   const before = Date.now()
-  const { stdout } = await connection.run(['date', '+%s'], { timeoutMs: 20_000 })
-  const there = Number(stdout.trim())
-  if (!Number.isFinite(there) || there <= 0) return warning('The server does not tell its time', 'Is "date" there?')
+  const there = await serverSeconds(connection)
+  if (there === null) return warning('The server does not tell its time', 'Is "date" there?')
   const here = (before + Date.now()) / 2000
   // it tells whole seconds: half a one is lost in the mean
   return clockFinding(there + 0.5 - here)

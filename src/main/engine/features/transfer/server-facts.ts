@@ -1,3 +1,6 @@
+import { serverSeconds } from '#engine/foundation/connections/ssh/server-clock.ts'
+import { serverFreeBytes } from '#engine/foundation/connections/ssh/server-disk.ts'
+import { connectSiteServer } from '#engine/foundation/connections/ssh/site-server.ts'
 import type { SshConnection } from '#engine/foundation/connections/ssh/types.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
 import { serverBackupFolder } from '#engine/foundation/repository/open.ts'
@@ -7,9 +10,6 @@ import { isCancelled } from '#shared/errors.ts'
 import type { RepositoryName } from '#shared/model/backup.ts'
 import type { Site } from '#shared/model/site.ts'
 import { freeInFolder } from './checks.ts'
-
-const KIB = 1024
-const COMMAND_MS = 10_000
 
 /** Bytes free where a repository's folder is; null: it can't be known. */
 export async function readFree(
@@ -21,9 +21,7 @@ export async function readFree(
   if (repository.kind === 'folder') return freeInFolder(repository.place)
   const folder = serverBackupFolder(site)
   if (repository.kind !== 'sftp' || folder === null) return null
-  const lines = (await outputOf(context, site, ['df', '-P', '-k', folder], signal))?.trim().split('\n')
-  const available = Number(lines?.at(-1)?.split(/\s+/)[3])
-  return Number.isSafeInteger(available) ? available * KIB : null
+  return askServer(context, site, signal, (connection) => serverFreeBytes(connection, folder, signal))
 }
 
 /** By how many seconds the clock of a side is ahead of ours; null: it can't be known, or is ours. */
@@ -39,18 +37,21 @@ export async function readAhead(
     return milliseconds === null ? null : milliseconds / 1000
   }
   if (side !== 'server' || repository.kind !== 'sftp') return null
-  const seconds = Number((await outputOf(context, site, ['date', '+%s'], signal))?.trim())
-  return Number.isSafeInteger(seconds) && seconds > 0 ? seconds - Date.now() / 1000 : null
+  const seconds = await askServer(context, site, signal, (connection) => serverSeconds(connection, signal))
+  return seconds === null ? null : seconds - Date.now() / 1000
 }
 
-/** What a command of the server printed; null: it may not be run there, as for a log-in that has SFTP alone. */
-async function outputOf(context: EngineContext, site: Site, command: string[], signal: AbortSignal): Promise<string | null> {
-  if (site.server?.kind !== 'ssh') return null
-  const secrets = await context.sites.sshSecrets(site)
-  const connection: SshConnection = await context.ssh.connect({ settings: site.server.ssh, secrets }, { signal })
+/** null: commands may not be run there, as for a log-in that has SFTP alone. */
+async function askServer<T>(
+  context: EngineContext,
+  site: Site,
+  signal: AbortSignal,
+  ask: (connection: SshConnection) => Promise<T>,
+): Promise<T | null> {
+  const server = await connectSiteServer(context, site, signal)
+  if (!server) return null
   try {
-    const { code, stdout } = await connection.run(command, { signal, timeoutMs: COMMAND_MS })
-    return code === 0 ? stdout : null
+    return await ask(server.connection)
   } catch (error) {
     if (signal.aborted || isCancelled(error)) throw error
     return null
