@@ -1,4 +1,5 @@
 import { cp, mkdir, rm } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { backupSettings, takePassword, updateBackupSettings } from '#engine/features/mod-backup/index.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
@@ -10,6 +11,7 @@ import { fixture, hasFixtures } from '#test/support/fixtures.ts'
 import { temporaryFolder } from '#test/support/home.ts'
 import { type Postgres15, startPostgres15 } from '#test/support/postgres.ts'
 import { whyNoSshd } from '#test/support/sshd.ts'
+import { startTcpProxy } from '#test/support/tcp-proxy.ts'
 
 const why = whyNoSshd() ?? (hasFixtures ? null : 'the fixtures are not here')
 if (why) console.warn(`skipped: settings of mod_backup: ${why}`)
@@ -140,6 +142,30 @@ describe.skipIf(why !== null)('what a site’s mod_backup is set to', () => {
       code: 'changed-meanwhile',
     })
     expect((await table()).filter((line) => line.startsWith('mod_backup'))).toEqual(['mod_backup|daily_dump|1'])
+  })
+
+  test('a connection that is lost while it is committed: nobody says that it was changed, or that it was not', async () => {
+    await set('daily_dump', '1')
+    // what the server does at the COMMIT takes its time
+    await sql(`CREATE FUNCTION testsite.slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(30); RETURN NULL; END';
+      CREATE CONSTRAINT TRIGGER slow AFTER UPDATE ON testsite.config DEFERRABLE INITIALLY DEFERRED
+      FOR EACH ROW EXECUTE FUNCTION testsite.slow()`)
+    const sleeping = "FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query = 'COMMIT'"
+    onTestFinished(async () => {
+      await sql(`SELECT pg_terminate_backend(pid) ${sleeping}`)
+      await sql('DROP FUNCTION testsite.slow CASCADE')
+    })
+    const proxy = await startTcpProxy(postgres.port)
+    onTestFinished(() => proxy.close())
+    const { password: _stored, ...database } = server.input().database
+    await context.sites.update(server.input({ database: { ...database, port: proxy.port, via: 'direct' } }))
+    const failed = expect(updateBackupSettings(context, 'testsite', { daily_dump: 2 })).rejects.toMatchObject({
+      code: 'commit-unknown',
+      hint: expect.stringContaining('flush testsite'),
+    })
+    while (!(await sql(`SELECT count(*) ${sleeping}`)).includes('1')) await sleep(50)
+    proxy.cut()
+    await failed
   })
 
   test('encryption without a password is not switched on: backups would stay plain', async () => {

@@ -1,6 +1,7 @@
 import type pg from 'pg'
 import { connectPostgres, quoteIdentifier } from '#engine/foundation/connections/postgres.ts'
 import { isTrue, readModuleConfig } from '#engine/foundation/connections/zotonic/module-config.ts'
+import { commandByHand } from '#engine/foundation/connections/zotonic/site-zotonic.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
 import { type ModBackupSettings, modBackupSettingsSchema } from '#shared/contract/servers.ts'
 import { AppError } from '#shared/errors.ts'
@@ -85,7 +86,7 @@ export function settingsOf(config: ReadonlyMap<string, string>): ModBackupSettin
 /**
  * Writes settings in one transaction; no other key is touched.
  * @param before what the operator was shown
- * @throws AppError `changed-meanwhile`: nothing was changed then
+ * @throws AppError `changed-meanwhile`: nothing was changed then; `commit-unknown`
  */
 export async function writeSettings(
   client: Client,
@@ -119,11 +120,27 @@ export async function writeSettings(
         await client.query(`INSERT INTO ${table} (module, key, value) VALUES ($1, $2, $3)`, [MODULE, key, String(value)])
       }
     }
-    await client.query('COMMIT')
   } catch (error) {
     await client.query('ROLLBACK').catch(() => {})
     throw error
   }
+  await client.query('COMMIT').catch((error: { code?: unknown }) => {
+    // what the server answered, with an SQLSTATE, is a refusal
+    throw typeof error.code === 'string' && /^[0-9A-Z]{5}$/.test(error.code) ? error : commitUnknown(site, error)
+  })
+}
+
+function commitUnknown(site: Site, cause: unknown): AppError {
+  const { name } = site
+  return new AppError(
+    'commit-unknown',
+    `The connection was lost while the backup settings of ${name} were written; whether they were is not known. All else is as it was.`,
+    {
+      hint: `Look at them again. If they are the new ones, empty the site’s caches: ${commandByHand(site, ['flush', name])}`,
+      details: { site: name },
+      cause,
+    },
+  )
 }
 
 /** The settings that differ. */

@@ -33,7 +33,7 @@ export async function backupSettings(context: EngineContext, name: string): Prom
 
 /**
  * Changes settings of mod_backup after they were confirmed, then has the site forget the old ones.
- * @throws AppError `no-password-there`, `changed-meanwhile`; nothing was changed then
+ * @throws AppError `no-password-there`, `changed-meanwhile`: nothing was changed then; `commit-unknown`
  */
 export async function updateBackupSettings(
   context: EngineContext,
