@@ -113,6 +113,15 @@ describe.skipIf(why !== null)('Back up on the server', () => {
     })
   })
 
+  test('one that fails in a slot that was empty is told as well: its files go away again', async () => {
+    await writeFile(join(server.site.backupDir, 'backup.json'), '{}')
+    await changeSite({ fails: true, pauseMs: 1500 })
+    await expect(startServerBackup(context, 'testsite', QUICK).done).rejects.toMatchObject({
+      code: 'server-backup-failed',
+      message: expect.stringContaining('went away again'),
+    })
+  })
+
   test('one that never shows up is given up after the time for it, and the server is left alone', async () => {
     await changeSite({ pauseMs: 1000 })
     await expect(startServerBackup(context, 'testsite', { ...QUICK, timeoutMs: 300 }).done).rejects.toMatchObject({
@@ -122,8 +131,9 @@ describe.skipIf(why !== null)('Back up on the server', () => {
   })
 
   test('an entry whose file is not there is no backup', async () => {
-    // its own one comes to nothing, and there was none in the slot: its index says nothing of it
-    await changeSite({ pauseMs: 300, fails: true })
+    // its own one comes to nothing before there is a file of it
+    const site = (await readSite()) as FakeSite
+    await changeSite({ pauseMs: 300, database: { ...site.database, port: 1 } })
     const index = join(server.site.backupDir, 'backup.json')
     await writeFile(index, '{}')
     const running = startServerBackup(context, 'testsite', QUICK)
@@ -144,7 +154,9 @@ describe.skipIf(why !== null)('Back up on the server', () => {
     while (!phases.includes('The server begins')) await sleep(20)
     await context.jobs.cancel(running.id)
     await expect(running.done).rejects.toMatchObject({ code: 'cancelled' })
-    expect((await context.jobs.show(running.id)).log.at(-1)?.text).toMatch(/The server goes on with its backup/)
+    expect((await context.jobs.show(running.id)).log.at(-1)?.text).toMatch(
+      /^No longer followed\. A backup that the server began goes on/,
+    )
     await whenIdle()
     const index = JSON.parse(await readFile(join(server.site.backupDir, 'backup.json'), 'utf8')) as object
     expect(Object.keys(index)).toHaveLength(1)

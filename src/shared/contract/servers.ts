@@ -29,6 +29,10 @@ export const modBackupSettingsSchema = z.object({
   user_deletion_retention_days: z.int().min(1).max(30),
 })
 
+/** What the log of a `server-backup` job says that was cancelled after the server had been told to begin. */
+export const NO_LONGER_FOLLOWED =
+  'No longer followed. A backup that the server began goes on by itself: its index shows it when it is done.'
+
 export const servers = {
   /** The host keys that were accepted here; those of `~/.ssh/known_hosts` count too and are not listed. */
   'hosts.list': defineProcedure({
@@ -77,7 +81,7 @@ export const servers = {
   }),
   /**
    * `zotonic backup SITE start`, followed until the server's index shows the new backup; a job whose result is `{ name,
-   * timestamp }`. Confirmed by the shell; `jobId` null: not confirmed.
+   * timestamp, isOurs, seconds }`; `isOurs` false: one was under way already. Confirmed by the shell; `jobId` null: not confirmed.
    */
   'servers.backup': defineProcedure({
     input: z.strictObject({ site: siteNameSchema }),

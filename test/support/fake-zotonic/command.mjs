@@ -86,6 +86,7 @@ async function makeBackup(name) {
     const at = ['-h', database.host, '-p', String(database.port), '-U', database.user, '-d', database.database]
     await wait(pauseMs)
     const { status } = spawnSync(fake.pgDump, [...at, ...dump], { env: { ...process.env, PGPASSWORD: database.password } })
+    await wait(fails ? pauseMs : 0)
     if (status !== 0 || fails) throw new Error('dump')
     const config = join(folder, `config-${name}`)
     mkdirSync(join(config, 'config'), { recursive: true })
@@ -110,6 +111,7 @@ async function makeBackup(name) {
       }
     })
   } catch {
+    for (const file of [`${slot}.sql.gz`, `config-${slot}.tar.gz`, `${slot}.tar.gz`]) rmSync(join(backups, file), { force: true })
     changeIndex(backups, (index) => {
       delete index[slot]
     })

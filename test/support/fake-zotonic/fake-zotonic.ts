@@ -16,7 +16,7 @@ export interface FakeSite {
   database: Pick<PostgresConnection, 'host' | 'port' | 'database' | 'user' | 'password'> & { schema: string }
   /** Between the steps of a backup. */
   pauseMs?: number
-  /** The dump of a backup fails: the server then takes the entry of the slot out of its index. */
+  /** The dump of a backup fails: the server then takes the slot's entry out of its index, and its files away. */
   fails?: boolean
   /** false: mod_backup is off. */
   hasModule?: boolean

@@ -1,11 +1,16 @@
-import { type ModBackupSettings, modBackupSettingsSchema } from '#shared/contract/servers.ts'
+import {
+  type ModBackupSettings,
+  modBackupSettingsSchema,
+  NO_LONGER_FOLLOWED,
+  serverCommandSchema,
+} from '#shared/contract/servers.ts'
 import { AppError, isCancelled } from '#shared/errors.ts'
 import { formatDuration, formatMomentLong } from '#shared/format.ts'
 import { type Outcome, wrongUse } from '../exit.ts'
 import type { Session } from '../session.ts'
 import { formatTable } from '../table.ts'
 
-const ACTIONS = ['status', 'flush', 'restart', 'settings'] as const
+const ACTIONS = ['status', 'flush', 'restart', 'settings']
 
 export interface ServerOptions {
   set?: string[]
@@ -15,9 +20,11 @@ export interface ServerOptions {
 /** `zbd backup SITE --on-server`. */
 export async function backUpOnServer(session: Session, site: string): Promise<Outcome> {
   const { jobId } = await session.engine.call('servers.backup', { site })
-  const job = await session.follow(confirmed(jobId)).catch((error: unknown) => {
+  const id = confirmed(jobId)
+  const job = await session.follow(id).catch(async (error: unknown) => {
     if (!isCancelled(error)) throw error
-    throw new AppError('cancelled', 'No longer followed. The server goes on with its backup; its index shows it when it is done.')
+    const { log } = await session.engine.context.jobs.show(id)
+    throw log.some(({ text }) => text === NO_LONGER_FOLLOWED) ? new AppError('cancelled', NO_LONGER_FOLLOWED) : error
   })
   const result = job.result as { name: string; timestamp: string; isOurs: boolean; seconds: number }
   const whose = result.isOurs ? 'made it' : 'was making it already'
@@ -29,18 +36,17 @@ export async function backUpOnServer(session: Session, site: string): Promise<Ou
 
 /** `zbd server SITE …` */
 export async function runOnServer(session: Session, site: string, action: string, options: ServerOptions): Promise<Outcome> {
-  const command = ACTIONS.find((name) => name === action)
-  if (command === undefined) throw wrongUse(`server: "${action}" is none of ${ACTIONS.join(', ')}.`)
-  if (command === 'settings') {
+  if (action === 'settings') {
     return options.set === undefined ? showSettings(session, site) : changeSettings(session, site, options.set)
   }
-  const { jobId } = await session.engine.call('servers.command', { site, command })
+  const { jobId } = await session.engine.call('servers.command', { site, command: serverCommandSchema.parse(action) })
   const job = await session.follow(confirmed(jobId))
   const { output } = job.result as { output: string }
   return { result: { output, jobId }, text: `${output}\n` }
 }
 
 export function checkServer(site: string, action: string, { set, confirm }: ServerOptions): void {
+  if (!ACTIONS.some((known) => known === action)) throw wrongUse(`server: "${action}" is none of ${ACTIONS.join(', ')}.`)
   if (set === undefined && confirm === undefined) return
   if (action !== 'settings') throw wrongUse('server: --set and --confirm go with "settings".')
   if (set === undefined) throw wrongUse('server settings: --confirm goes with --set.')

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { JobContext } from '#engine/foundation/jobs/types.ts'
 import { partFiles } from '#engine/foundation/repository/backup-index.ts'
+import { parsePartFile } from '#engine/foundation/repository/names.ts'
 import type { BackupIndex, FileStat, IndexEntry, Repository } from '#engine/foundation/repository/types.ts'
 import { AppError, isCancelled, toAppError } from '#shared/errors.ts'
 import { formatDuration } from '#shared/format.ts'
@@ -47,6 +48,7 @@ export async function followBackup(
   let goodAt = Date.now()
   let pause = pollMs
   const progress = progressOf(job, before.files)
+  const isAbandoned = abandonment(site, before)
   for (;;) {
     await sleep(pause, undefined, { signal: job.signal })
     pause = Math.min(pause * 1.1, pollMs * 10)
@@ -59,7 +61,8 @@ export async function followBackup(
       if (!found) goodAt = Date.now()
       if (found && Date.now() - goodAt > patienceMs) throw incomplete(found.name, missingFiles(found, files))
       const lost = slotsSince(site, before.since).find((name) => before.index.has(name) && !index.has(name))
-      if (lost !== undefined) throw failed(site, lost)
+      if (lost !== undefined) throw failed(site, `it took ${lost} out of its index`)
+      if (isAbandoned(files) && !found) throw failed(site, 'its files went away again before its index showed it')
     } catch (error) {
       if (isCancelled(error) || job.signal.aborted) throw error
       if (error instanceof AppError && error.code.startsWith('server-backup-')) throw error
@@ -75,6 +78,24 @@ function newEntry(index: BackupIndex, { index: old, since }: Before): { name: st
     if (entry.timestamp >= since && old.get(name)?.timestamp !== entry.timestamp) return { name, entry }
   }
   return null
+}
+
+/**
+ * Tells that the server took away again what it had begun to write: of a slot that was empty, its index never says that the backup
+ * failed. Two looks must see it: a file that is just being encrypted or renamed may hide from one.
+ */
+function abandonment(site: string, { files: old, since }: Before): (files: ReadonlyMap<string, FileStat>) => boolean {
+  let isBegun = false
+  let looks = 0
+  return (files) => {
+    const slots = slotsSince(site, since)
+    const isThere = [...files.values()].some(
+      ({ name, version }) => slots.includes(parsePartFile(name)?.name ?? '') && old.get(name)?.version !== version,
+    )
+    isBegun ||= isThere
+    looks = isBegun && !isThere ? looks + 1 : 0
+    return looks >= 2
+  }
 }
 
 /** The slots that the server may write: of the day on which it began, and of today. */
@@ -111,10 +132,10 @@ function progressOf(job: JobContext, before: ReadonlyMap<string, FileStat>): (fi
   }
 }
 
-function failed(site: string, name: string): AppError {
-  return new AppError('server-backup-failed', `The server’s backup of ${site} failed: it took ${name} out of its index.`, {
+function failed(site: string, how: string): AppError {
+  return new AppError('server-backup-failed', `The server’s backup of ${site} failed: ${how}.`, {
     hint: 'Look into Zotonic’s log on the server. Other backups are as they were.',
-    details: { site, name },
+    details: { site },
   })
 }
 

@@ -1,3 +1,3 @@
 export { backupConfirmation, restartConfirmation } from './confirmations.ts'
 export { flushSite, restartSite, type ServerCommandResult, startServerCommand, wordsOf } from './run-command.ts'
-export { type ServerBackupResult, serverSeconds, startServerBackup } from './server-backup.ts'
+export { type ServerBackupResult, startServerBackup } from './server-backup.ts'

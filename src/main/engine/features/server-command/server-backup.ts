@@ -1,8 +1,9 @@
-import type { SshConnection } from '#engine/foundation/connections/ssh/types.ts'
+import { serverSeconds } from '#engine/foundation/connections/ssh/server-clock.ts'
 import { openSiteZotonic } from '#engine/foundation/connections/zotonic/site-zotonic.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
 import type { JobHandle } from '#engine/foundation/jobs/types.ts'
 import { openRepository } from '#engine/foundation/repository/open.ts'
+import { NO_LONGER_FOLLOWED } from '#shared/contract/servers.ts'
 import { formatDuration, isoSeconds } from '#shared/format.ts'
 import { FOLLOW, type FollowOptions, followBackup } from './follow-backup.ts'
 
@@ -39,19 +40,19 @@ export function startServerBackup(
       const words = ['backup', name, 'start']
       job.phase('Connecting', null, 'steps')
       const { connection, zotonic } = await openSiteZotonic(context, site, words, signal)
-      const repository = await openRepository(context, site, 'server')
+      const repository = await openRepository(context, site, 'server', signal)
       const index = await repository.readIndex()
       const files = new Map((await repository.list(signal)).map((file) => [file.name, file]))
       const newest = Math.max(0, ...[...index.values()].map(({ timestamp }) => timestamp))
-      const now = await serverSeconds(connection, signal)
+      const now = (await serverSeconds(connection, signal)) ?? Math.floor(Date.now() / 1000)
       job.phase('Starting the backup', null, 'steps')
-      const outcome = await zotonic.startBackup(name, signal)
-      const isOurs = outcome === 'started'
-      job.log(isOurs ? `${zotonic.byHand(...words)} started it.` : 'A backup was under way already; it is followed.')
-      const onCancel = () =>
-        job.log('No longer followed. The server goes on with its backup: its index shows it when it is done.')
+      signal.throwIfAborted()
+      const onCancel = () => job.log(NO_LONGER_FOLLOWED)
       signal.addEventListener('abort', onCancel, { once: true })
       try {
+        const outcome = await zotonic.startBackup(name, signal)
+        const isOurs = outcome === 'started'
+        job.log(isOurs ? `${zotonic.byHand(...words)} started it.` : 'A backup was under way already; it is followed.')
         job.phase('The server begins', null, 'steps')
         const since = isOurs ? now - CLOCK_SLACK_SECONDS : newest + 1
         const { name: slot, entry } = await followBackup(repository, name, { index, files, since }, job, options)
@@ -63,11 +64,4 @@ export function startServerBackup(
       }
     },
   })
-}
-
-/** Seconds since 1970 by the server's clock; this computer's when the server does not tell. */
-export async function serverSeconds(connection: Pick<SshConnection, 'run'>, signal?: AbortSignal): Promise<number> {
-  const { stdout } = await connection.run(['date', '+%s'], { timeoutMs: 20_000, ...(signal ? { signal } : {}) })
-  const told = Number(stdout.trim())
-  return Number.isSafeInteger(told) && told > 0 ? told : Math.floor(Date.now() / 1000)
 }
