@@ -1,6 +1,7 @@
 import { createEngine, type Engine } from '#engine/create-engine.ts'
 import { defaultHomePath } from '#engine/foundation/home.ts'
-import { AppError, cancelledError } from '#shared/errors.ts'
+import { contract } from '#shared/contract/index.ts'
+import { AppError, cancelledError, throwIfCancelled } from '#shared/errors.ts'
 import { formatBytes, formatCount, formatDuration, formatRate } from '#shared/format.ts'
 import { isJobActive, type Job } from '#shared/model/job.ts'
 import { type PasswordSources, passwordSources } from './passwords.ts'
@@ -23,6 +24,8 @@ export interface Session {
   follow(jobId: string, onWaiting?: (job: Job) => Promise<void>): Promise<Job>
   /** Shows the progress of all jobs while something runs; an interrupt cancels them. */
   watch<T>(work: Promise<T>): Promise<T>
+  /** Ends with the interrupt, for what only asks; a job is cancelled instead. @throws AppError `cancelled` */
+  readonly interrupted: AbortSignal
   close(): Promise<void>
 }
 
@@ -39,7 +42,7 @@ export async function openSession(
   const sources = passwordSources(terminal, options)
   const latest = new Map<string, Job>()
   const listeners = new Set<(job: Job) => void>()
-  const engine = await createEngine({
+  const opened = await createEngine({
     homePath: options.home ?? defaultHomePath(terminal.env),
     program: 'zbd',
     version,
@@ -51,7 +54,17 @@ export async function openSession(
       for (const listener of listeners) listener(event.job)
     },
   })
-  await engine.recovered
+  await opened.recovered
+  const engine: Engine = {
+    ...opened,
+    // what changes a server or deletes something is not left half-way: it ends by itself, or as a job
+    async call(name, input) {
+      throwIfCancelled(interrupted)
+      const { effect } = contract[name]
+      const answer = opened.call(name, input)
+      return effect === 'read' || effect === 'local' ? orInterrupted(answer, interrupted) : answer
+    },
+  }
 
   async function follow(jobId: string, onWaiting?: (job: Job) => Promise<void>): Promise<Job> {
     const show = progressPrinter(terminal)
@@ -109,7 +122,21 @@ export async function openSession(
     }
   }
 
-  return { engine, terminal, sources, follow, watch, close: () => engine.close() }
+  return { engine, terminal, sources, follow, watch, interrupted, close: () => engine.close() }
+}
+
+/** @throws AppError `cancelled` as soon as it is interrupted, whatever goes on */
+async function orInterrupted<T>(work: Promise<T>, interrupted: AbortSignal): Promise<T> {
+  let stop = () => {}
+  const interrupt = new Promise<never>((_, reject) => {
+    stop = () => reject(cancelledError())
+    interrupted.addEventListener('abort', stop, { once: true })
+  })
+  try {
+    return await Promise.race([work, interrupt])
+  } finally {
+    interrupted.removeEventListener('abort', stop)
+  }
 }
 
 /** On a terminal one line that is written over; in a file or pipe a line for each phase. */

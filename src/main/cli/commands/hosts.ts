@@ -28,7 +28,9 @@ export async function acceptHost(session: Session, place: string, { fingerprint,
   const shown = await lookAt(session, settings)
   const seen = shown.isKnown ? shown.fingerprint : shown.key.fingerprint
   if (seen !== fingerprint) {
-    throw new AppError('host-key-not-seen', `${place} showed the key ${seen}, not ${fingerprint}. Nothing was accepted.`, {
+    // on the way there, a jump host may be the one that is not known
+    const from = shown.isKnown ? place : `${shown.key.host}:${shown.key.port}`
+    throw new AppError('host-key-not-seen', `${from} showed the key ${seen}, not ${fingerprint}. Nothing was accepted.`, {
       hint: 'Compare with the server: there, ssh-keygen -lf on its public host key. Somebody may be in between.',
       details: { host, port, fingerprint: seen },
     })
@@ -59,12 +61,13 @@ export function checkForget(place: string, confirm: string | undefined): void {
 
 type Shown = { isKnown: true; fingerprint: string } | { isKnown: false; key: HostKey }
 
-async function lookAt({ engine }: Session, settings: SshSettings): Promise<Shown> {
+async function lookAt({ engine, interrupted }: Session, settings: SshSettings): Promise<Shown> {
   let known = ''
   try {
     await engine.context.ssh.connect(
       { settings, secrets: {} },
       {
+        signal: interrupted,
         onStep: ({ name, finding }) => {
           if (name === 'host-key') known = finding.split(' ').at(-1) ?? ''
         },

@@ -32,8 +32,12 @@ export interface Direction {
 }
 
 /** The checks of the command line that can be made before anything is opened. */
-export function readDirection(command: string, site: string, options: TransferOptions & { delete?: boolean }): Direction {
-  const { plan, confirm } = options
+export function readDirection(
+  command: string,
+  site: string,
+  options: TransferOptions & { delete?: boolean; timestamp?: string },
+): Direction {
+  const { plan, confirm, timestamp } = options
   const from = repositoryOption(options.from, '--from', repositoryNameSchema.options) ?? 'vault'
   const to = repositoryOption(options.to, '--to', repositoryNameSchema.options) ?? 'vault'
   if (from === to) throw wrongUse(`${command}: --from and --to both name the ${from}. Nothing was done.`)
@@ -43,6 +47,9 @@ export function readDirection(command: string, site: string, options: TransferOp
   }
   if (!plan && confirm === undefined && (to !== 'vault' || options.delete)) {
     throw wrongUse(`${command}: nothing was done. --plan shows what would happen; --confirm ${site} does it.`)
+  }
+  if (timestamp !== undefined && Number.isNaN(Date.parse(timestamp))) {
+    throw wrongUse(`${command}: --timestamp wants a moment as "zbd list" has it, not "${timestamp}".`)
   }
   return { from, to }
 }

@@ -147,9 +147,10 @@ async function nameOfToday(
   to: RepositoryName,
   job: JobContext,
 ): Promise<string> {
-  const indexes = await readRotationIndexes(context, site, to, (name, { message }) =>
-    job.log(`The rotation does not take the index of the ${name} into account: ${message}`),
-  )
+  const indexes = await readRotationIndexes(context, site, to, {
+    signal: job.signal,
+    onSkipped: (name, { message }) => job.log(`The rotation does not take the index of the ${name} into account: ${message}`),
+  })
   return chooseName(site, start, to, indexes)
 }
 

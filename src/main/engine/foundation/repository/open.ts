@@ -128,23 +128,25 @@ export interface RotationIndexes {
 /**
  * Reads the indexes that tell a site's rotation. That of the repository that is written must be readable; another one
  * takes no part when it is not.
- * @param onSkipped why it takes no part
+ * @param options.onSkipped why it takes no part
  * @throws AppError those of the repository that is written
  */
 export async function readRotationIndexes(
   context: RepositoryContext,
   site: Site,
   to: RepositoryName,
-  onSkipped: (name: RepositoryName, error: Error) => void = () => {},
+  options: { signal?: AbortSignal; onSkipped?: (name: RepositoryName, error: Error) => void } = {},
 ): Promise<RotationIndexes> {
-  const target = await (await openRepository(context, site, to)).readIndex()
+  const { signal } = options
+  const target = await (await openRepository(context, site, to, signal)).readIndex()
   const indexOf = async (name: RepositoryName): Promise<BackupIndex | null> => {
     if (name === to) return target
     if (!repositoriesOf(site).includes(name)) return null
     try {
-      return await (await openRepository(context, site, name)).readIndex()
+      return await (await openRepository(context, site, name, signal)).readIndex()
     } catch (error) {
-      onSkipped(name, error as Error)
+      signal?.throwIfAborted()
+      options.onSkipped?.(name, error as Error)
       return null
     }
   }

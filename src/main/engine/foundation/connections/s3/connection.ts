@@ -6,6 +6,9 @@ import { AppError } from '#shared/errors.ts'
 import type { FilestoreSettings } from '#shared/model/site.ts'
 import { failureOf, filestoreError, isPassing, type S3Failure, type S3Place } from './errors.ts'
 
+// its maker's notice about older versions of Node is for who builds a program, not for who runs one
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
+
 const CONNECT_MS = 10_000
 const TRIES = 5
 /** The Date header is cut to seconds. */

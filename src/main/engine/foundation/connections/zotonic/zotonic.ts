@@ -59,8 +59,15 @@ export async function openZotonic(ssh: SshConnection, settings: ZotonicSettings,
   }
 
   /** The words of a command that ended well did not say what they should: is it that the site is not there? */
-  async function refused(words: readonly string[], site: string, what: string, output: string): Promise<AppError> {
-    const listed = await status().catch(() => null)
+  async function refused(
+    words: readonly string[],
+    site: string,
+    what: string,
+    output: string,
+    from?: AbortSignal,
+  ): Promise<AppError> {
+    const listed = await status(from).catch(() => null)
+    from?.throwIfAborted()
     if (listed && !listed.sites.some(({ name }) => name === site)) return unknownThere(ssh.place, site, what, listed)
     return refusedError(ssh.place, what, byHand(...words), output)
   }
@@ -97,7 +104,7 @@ export async function openZotonic(ssh: SshConnection, settings: ZotonicSettings,
       const { stdout, stderr } = await runForSite(['sitedir', site], site, what, TIMEOUT_MS, from)
       const found = readPath(stdout)
       if (found !== null) return found
-      throw await refused(['sitedir', site], site, what, shownOutput(stdout, stderr))
+      throw await refused(['sitedir', site], site, what, shownOutput(stdout, stderr), from)
     },
     async siteConfig(site, from) {
       const { stdout } = await run(['siteconfig', site], `the settings of ${site} were not told`, TIMEOUT_MS, from)
@@ -119,19 +126,19 @@ export async function openZotonic(ssh: SshConnection, settings: ZotonicSettings,
           details: { server: ssh.place, site, command: byHand(...words) },
         })
       }
-      throw await refused(words, site, what, shownOutput(stdout, stderr))
+      throw await refused(words, site, what, shownOutput(stdout, stderr), from)
     },
     async flush(site, from) {
       const what = `the caches of ${site} were not emptied`
       const { stdout, stderr } = await runForSite(['flush', site], site, what, TIMEOUT_MS, from)
       if (saysOk(stdout)) return shownOutput(stdout)
-      throw await refused(['flush', site], site, what, shownOutput(stdout, stderr))
+      throw await refused(['flush', site], site, what, shownOutput(stdout, stderr), from)
     },
     async restart(site, from) {
       const what = `${site} was not restarted`
       const { stdout, stderr } = await runForSite(['restartsite', site], site, what, RESTART_TIMEOUT_MS, from)
       if (saysOk(stdout)) return shownOutput(stdout)
-      throw await refused(['restartsite', site], site, what, shownOutput(stdout, stderr))
+      throw await refused(['restartsite', site], site, what, shownOutput(stdout, stderr), from)
     },
   }
 }
