@@ -1,4 +1,4 @@
-import { cp, readdir } from 'node:fs/promises'
+import { cp, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ListObjectsV2Command } from '@aws-sdk/client-s3'
 import type { Locator, Page } from '@playwright/test'
@@ -198,6 +198,31 @@ test('bringing the vault in step is cancelled, and goes on where it stopped', as
     .click()
   await expect(window.getByRole('complementary')).toContainText('copied to the vault')
   await statePictures(desk, 'jobs-transfer')
+})
+
+test('a copy that verifying finds damaged is copied again from a good one', async ({ desk }) => {
+  const { window } = desk
+  const name = 'testsite-5'
+  const file = join(desk.home, 'backups', 'testsite', `${name}.sql.gz`)
+  const good = await readFile(file)
+  const damaged = Buffer.from(good)
+  damaged[5000] = (damaged[5000] ?? 0) ^ 1
+  await writeFile(file, damaged)
+  await goToSite(window, 'testsite', 'Backups')
+  await backupRow(window, name).getByRole('button').click()
+  await jobIs(desk, await startedBy(desk, () => window.keyboard.press('v')), 'done')
+  const inspector = window.getByRole('complementary', { name: `Backup ${name}` })
+  await expect(inspector.getByRole('note')).toContainText('The server copy is good: verified to L2')
+  await expect(inspector.getByRole('button', { name: `Copy ${name} again from the server to the vault…` })).toBeVisible()
+  await pictures(desk, 'backups-copy-again')
+  await window.keyboard.press('a')
+  await expect(window.getByRole('row').filter({ hasText: name })).toContainText('it is mended', { timeout: 30_000 })
+  await statePictures(desk, 'transfer-plan-mends')
+  const id = await startedBy(desk, () => window.getByRole('button', { name: `Fetch ${name} into the vault of testsite` }).click())
+  await jobIs(desk, id, 'done')
+  await window.getByRole('button', { name: 'Back to the backups' }).click()
+  await expect(cell(window, name, 'vault').getByRole('img', { name: 'In the vault' })).toBeVisible()
+  expect(await readFile(file)).toEqual(good)
 })
 
 test('the server’s own backups are looked at, set and started from here', async ({ desk }) => {

@@ -213,8 +213,28 @@ export function slotContract(kind: string, make: () => Promise<SlotPlace>, optio
       await place.putForeign(`${NAME}.tar.gz`, 'damaged')
       await storeBackup(repository, 'new')
       await expectWhole(repository, 'new')
+      // or what was mended would look like a backup whose entry is still to come
+      const times = new Map((await repository.list()).map(({ name, modified }) => [name, modified.getTime()]))
+      expect(times.get('backup.json')).toBeGreaterThanOrEqual(Math.max(...times.values()))
       await place.putForeign(`${NAME}.sql.gz`, null)
       await storeBackup(repository, 'new')
+      await expectWhole(repository, 'new')
+      expect(await names(repository)).toEqual(FILES)
+    })
+
+    it('replaces what is known to be damaged, though the index and the sizes say nothing of it', async () => {
+      const place = await make()
+      const repository = await place.open()
+      await storeBackup(repository, 'new')
+      const damaged = contentOf('new', 'database')
+      damaged[100] = (damaged[100] ?? 0) ^ 1
+      await place.putForeign(`${NAME}.sql.gz`, damaged)
+      await repository.updateIndex((index) => {
+        const entry = index.get(NAME)
+        if (entry) index.set(NAME, { ...entry, database_hash: null })
+      })
+      expect(await codeOf(storeBackup(repository, 'new'))).toBe('slot-newer')
+      await storeBackup(repository, 'new', { mends: true })
       await expectWhole(repository, 'new')
       expect(await names(repository)).toEqual(FILES)
     })

@@ -55,6 +55,7 @@ export function installMenu(send: (command: WindowCommand) => void, sites: reado
         letter('Verify all copies', 'backup-verify', 'V'),
         letter('Fetch', 'backup-fetch', 'F'),
         letter('Copy to…', 'backup-copy', 'C'),
+        letter('Copy again…', 'backup-mend', 'A'),
         letter('Pin', 'backup-pin', 'P'),
         letter('Delete…', 'backup-delete', 'Del'),
         { type: 'separator' },

@@ -36,6 +36,7 @@ function whyNot(id: string): string {
     return 'This is not for the chosen backup: one of the rotation is pinned, a pinned or safety backup is deleted.'
   if (id === 'backup-fetch' || id === 'backup-copy')
     return 'This is not for the chosen backup: it is there already, or no other place has it whole.'
+  if (id === 'backup-mend') return 'No copy of the chosen backup is known to be damaged, or none elsewhere is known to be good.'
   if (id === 'sync') return 'Choose a site with a server or a filestore, and its Backups page, first.'
   return /^(?:backup-|coming-nights)/.test(id) ? 'Choose a backup on a site’s Backups page first.' : 'Choose a site first.'
 }

@@ -11,6 +11,8 @@ export const transferItemSchema = z.object({
    * `refused`: it can't be copied (`reason`).
    */
   action: z.enum(['copy', 'resume', 'same', 'refused']),
+  /** What is there of the same moment is damaged, or lacks parts: it is put in place once more. */
+  mends: z.boolean(),
   /** One sentence. */
   reason: z.string(),
   parts: z.array(z.object({ part: partKindSchema, file: z.string(), size: z.number() })),

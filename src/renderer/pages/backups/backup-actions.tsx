@@ -1,4 +1,13 @@
-import { IconCloudDownload, IconCopy, IconFlask, IconPin, IconRestore, IconShieldCheck, IconTrash } from '@tabler/icons-react'
+import {
+  IconCloudDownload,
+  IconCopy,
+  IconFlask,
+  IconPin,
+  IconRefresh,
+  IconRestore,
+  IconShieldCheck,
+  IconTrash,
+} from '@tabler/icons-react'
 import type { ReactNode } from 'react'
 import type { RepositoryName } from '#shared/model/backup.ts'
 import { isJobActive, type Job, type JobKind } from '#shared/model/job.ts'
@@ -6,6 +15,7 @@ import type { Command } from '../../commands.ts'
 import { icon16 } from '../../components/icons.tsx'
 import { fetchBackup } from '../../lib/fetch-backup.ts'
 import type { BackupRow } from '../../lib/join-backups.ts'
+import { type Mending, mendings } from '../../lib/mending.ts'
 import { showError } from '../../lib/show-error.ts'
 import { transferCommand } from '../../lib/transfer-choice.ts'
 import { copyTargets, fetchSource } from '../../lib/transfers.ts'
@@ -72,6 +82,7 @@ export function backupActions(
   })
   const source = fetchSource(row)
   const targets = copyTargets(row, repositories)
+  const mending = mendings(row)[0]
   const isOutside = row.kind === 'pinned' || row.kind === 'safety'
   return [
     ...(source === null
@@ -114,6 +125,19 @@ export function backupActions(
       zbd: `zbd verify ${site} ${name}`,
       run: () => void verifyBackup(site, row),
     }),
+    ...(mending
+      ? [
+          make('transfer-plan', {
+            id: 'backup-mend',
+            label: mendLabel(mending),
+            title: mendTitle(name, mending),
+            icon: <IconRefresh {...icon16} />,
+            keys: 'A',
+            zbd: transferCommand({ site, backup: row }, { ...mending, deleteOthers: false }, mending.to !== 'vault'),
+            run: () => openMending(site, row, mending),
+          }),
+        ]
+      : []),
     ...targets.slice(0, 1).map(({ from, to }) =>
       make('transfer-plan', {
         id: 'backup-copy',
@@ -154,6 +178,21 @@ export function backupActions(
   ]
 }
 
+/** "Copy again from the vault…" */
+export function mendLabel({ from }: Mending): string {
+  return `Copy again from the ${from}…`
+}
+
+/** "Copy testsite-1 again from the vault to the server…" */
+export function mendTitle(name: string, { from, to }: Mending): string {
+  return `Copy ${name} again from the ${from} to the ${to}…`
+}
+
+/** The plan of putting a copy right; nothing is done before it is confirmed there. */
+export function openMending(site: string, { name, timestamp }: BackupRow, { from, to }: Mending): void {
+  navigate({ page: 'transfer', site, from, to, backup: { name, timestamp } })
+}
+
 /** What can be done with one copy of a backup: lines of the palette; the inspector has a button beside the copy. */
 export function copyCommands(site: string, row: BackupRow, repositories: readonly RepositoryName[]): Command[] {
   const { name, timestamp } = row
@@ -166,6 +205,14 @@ export function copyCommands(site: string, row: BackupRow, repositories: readonl
       group: 'Actions' as const,
       run: () => void verifyBackup(site, row, repository),
     })),
+    ...mendings(row)
+      .slice(1)
+      .map((mending) => ({
+        id: `backup-mend-${mending.to}`,
+        title: mendTitle(name, mending),
+        group: 'Actions' as const,
+        run: () => openMending(site, row, mending),
+      })),
     ...(targets.length < 2 ? [] : targets).map(({ from, to }) => ({
       id: `backup-copy-${to}`,
       title: `Copy ${name} to the ${to}…`,

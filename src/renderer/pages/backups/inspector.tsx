@@ -11,9 +11,10 @@ import { Pane, PaneSection } from '../../components/pane.tsx'
 import { partWord, REPOSITORIES } from '../../lib/copies.ts'
 import type { BackupRow } from '../../lib/join-backups.ts'
 import { levelSummaries } from '../../lib/levels.ts'
+import { mendings } from '../../lib/mending.ts'
 import type { RepositoryPlace } from '../../lib/site-places.ts'
 import { useNow } from '../../stores/clock.ts'
-import type { BackupAction } from './backup-actions.tsx'
+import { type BackupAction, mendLabel, mendTitle, openMending } from './backup-actions.tsx'
 import { CopiesSection } from './copies-section.tsx'
 import classes from './inspector.module.css'
 
@@ -44,7 +45,7 @@ export function Inspector(props: {
       }
       close={{ label: 'Close the inspector', onClose }}
     >
-      <Problem row={row} verify={verify} />
+      <Problem site={site} row={row} verify={verify} />
       <Parts row={row} />
       <CopiesSection site={site} row={row} places={props.places} isVerifying={verify?.isRunning ?? false} />
       {told(row, present).map((repository) => (
@@ -68,13 +69,14 @@ function told(row: BackupRow, present: readonly RepositoryName[]): readonly Repo
   return verified.length > 0 ? verified : present.slice(0, 1)
 }
 
-function Problem({ row, verify }: { row: BackupRow; verify: BackupAction | undefined }) {
+function Problem({ site, row, verify }: { site: string; row: BackupRow; verify: BackupAction | undefined }) {
   const marked = REPOSITORIES.flatMap((repository) => {
     const state = row.copies[repository] ?? row.absent[repository]
     return state && state.reason !== '' && state.state !== 'unknown' && state.state !== 'later' ? [{ repository, ...state }] : []
   })
   if (marked.length === 0) return null
-  const reasons = marked.map(({ reason }) => reason)
+  const mending = mendings(row)
+  const reasons = [...marked.map(({ reason }) => reason), ...new Set(mending.map(({ why }) => why))]
   const isBad = marked.some(({ state }) => state !== 'stale' && state !== 'newer')
   return (
     <div className={classes.problem} data-tone={isBad ? 'bad' : 'warn'} role="note">
@@ -83,11 +85,23 @@ function Problem({ row, verify }: { row: BackupRow; verify: BackupAction | undef
         {reasons.map((reason) => (
           <p key={reason}>{reason}</p>
         ))}
-        {isBad && verify && (
-          <Button data-size="small" disabled={verify.isRunning} onClick={verify.run}>
-            {verify.label}
-          </Button>
-        )}
+        <div className={classes.problemButtons}>
+          {mending.map((way) => (
+            <Button
+              key={way.to}
+              data-size="small"
+              aria-label={mendTitle(row.name, way)}
+              onClick={() => openMending(site, row, way)}
+            >
+              {mending.length === 1 ? mendLabel(way) : `${mendLabel(way).replace('…', '')} to the ${way.to}…`}
+            </Button>
+          ))}
+          {isBad && verify && (
+            <Button data-size="small" disabled={verify.isRunning} onClick={verify.run}>
+              {verify.label}
+            </Button>
+          )}
+        </div>
       </div>
     </div>
   )

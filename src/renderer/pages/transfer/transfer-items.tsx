@@ -45,7 +45,9 @@ export function TransferItems({ items }: { items: readonly TransferItem[] }) {
                 <div className={classes.second}>{formatMoment(item.timestamp)} UTC</div>
               </td>
               <td>
-                <Badge tone={ACTION[item.action].tone}>{ACTION[item.action].word}</Badge>
+                <Badge tone={ACTION[item.action].tone}>
+                  {item.mends && item.action === 'copy' ? 'Mend' : ACTION[item.action].word}
+                </Badge>
               </td>
               <td className={classes.why} data-selectable>
                 {item.reason}

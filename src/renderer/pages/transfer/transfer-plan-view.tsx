@@ -1,7 +1,7 @@
 import { Checkbox } from '@mantine/core'
 import type { AppError } from '#shared/errors.ts'
 import { formatBytes, formatMomentLong, formatPlural } from '#shared/format.ts'
-import type { TransferPlan } from '#shared/model/transfer.ts'
+import type { TransferItem, TransferPlan } from '#shared/model/transfer.ts'
 import { Columns, Pane, PaneSection, Scroll } from '../../components/pane.tsx'
 import { Spinner } from '../../components/progress.tsx'
 import { ErrorBox, Notice } from '../../components/states.tsx'
@@ -45,7 +45,7 @@ export function TransferPlanView(props: {
           </div>
         )}
         <p className={page.effect} data-selectable>
-          <Effect plan={plan} work={work.length} backup={backup} />
+          <Effect plan={plan} work={work} backup={backup} />
         </p>
         <TransferRoute plan={plan} choice={choice} busy={busy} onChange={onChange} />
         <div className={classes.options}>
@@ -94,24 +94,24 @@ function Effect({
   backup,
 }: {
   plan: TransferPlan
-  work: number
+  work: TransferItem[]
   backup: { name: string; timestamp: string } | null
 }) {
-  const replaced = plan.items.filter(
-    (item) => item.replaces !== null && item.action !== 'same' && item.action !== 'refused',
-  ).length
+  const replaced = work.filter(({ replaces }) => replaces !== null).length
+  const mended = work.filter(({ mends }) => mends).length
   const what = backup ? (
     <>
       <b>{backup.name}</b> of {formatMomentLong(backup.timestamp)}
     </>
   ) : (
-    <b>{formatPlural(work, 'backup')}</b>
+    <b>{formatPlural(work.length, 'backup')}</b>
   )
   return (
     <>
       Copies {what} of {plan.site} from the {plan.from}{' '}
       {plan.to === 'vault' ? 'into the vault on this computer' : `to the ${plan.to}`}.{' '}
       {replaced > 0 && `${formatPlural(replaced, 'older backup')} in the same slots ${replaced === 1 ? 'is' : 'are'} replaced. `}
+      {mended > 0 && `${formatPlural(mended, 'damaged copy', 'damaged copies')} there ${mended === 1 ? 'is' : 'are'} replaced. `}
       {plan.deletions.length > 0 && <b className={classes.bad}>{formatPlural(plan.deletions.length, 'backup')} deleted. </b>}
       The {plan.from} stays as it is.
     </>

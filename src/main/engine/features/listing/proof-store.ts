@@ -6,7 +6,7 @@ import { writeFileAtomic } from '#engine/foundation/files/atomic.ts'
 import type { FileStat } from '#engine/foundation/repository/types.ts'
 import { type Proof, proofSchema, type RepositoryName, repositoryNameSchema } from '#shared/model/backup.ts'
 import { type DrillReport, drillReportSchema } from '#shared/model/drill.ts'
-import { mergeProofs } from './merge-proofs.ts'
+import { mergeProofs, whatFailed } from './merge-proofs.ts'
 
 const MAX_RECORDS = 1000
 const MAX_DRILLS = 60
@@ -144,4 +144,14 @@ export function proofOf(
   // a file that was missing then and is there now, or the other way round, is a change too
   const isSame = record.proof.parts.every(({ file }) => read.get(file)?.version === files.get(file)?.version)
   return isSame ? record.proof : null
+}
+
+/**
+ * What verifying found to be wrong with the files of a backup, as long as they are the ones that were read; null: nothing is
+ * known. A failed drill is none of it: every copy would fail.
+ */
+export function knownDamage(...[records, backup, files]: Parameters<typeof proofOf>): string | null {
+  const proof = proofOf(records, backup, files)
+  const found = proof === null ? '' : whatFailed({ ...proof, drill: null })
+  return found === '' ? null : found
 }

@@ -1,10 +1,14 @@
+import { knownDamage, readProofs } from '#engine/features/listing/index.ts'
+import type { EngineContext } from '#engine/foundation/context.ts'
 import { isNamed, PART_FIELDS, partFiles } from '#engine/foundation/repository/backup-index.ts'
 import { showName } from '#engine/foundation/repository/names.ts'
+import { openRepository } from '#engine/foundation/repository/open.ts'
 import { readSourceBackup, type SourceBackup } from '#engine/foundation/repository/source-parts.ts'
 import type { BackupIndex, FileStat, IndexEntry, Repository } from '#engine/foundation/repository/types.ts'
 import { toAppError } from '#shared/errors.ts'
 import { formatMomentLong, isoSeconds } from '#shared/format.ts'
-import type { RepositoryName } from '#shared/model/backup.ts'
+import type { PartKind, RepositoryName } from '#shared/model/backup.ts'
+import type { Site } from '#shared/model/site.ts'
 import type { TransferDeletion, TransferItem } from '#shared/model/transfer.ts'
 import { slotOf } from '#shared/rotation.ts'
 
@@ -17,12 +21,29 @@ export interface Contents {
   files: ReadonlyMap<string, FileStat>
   /** Entries of the index that can't be used. */
   problems: number
+  /** What verifying found to be wrong with a backup as it still is, in one clause; null: nothing is known. */
+  damageOf(name: string, entry: IndexEntry): string | null
 }
 
-export async function readContents(repository: Repository, signal: AbortSignal): Promise<Contents> {
+/** @throws AppError `index-corrupt`, `cancelled`, those of the connections */
+export async function readContents(
+  context: EngineContext,
+  site: Site,
+  place: RepositoryName,
+  signal: AbortSignal,
+): Promise<Contents> {
+  const repository = await openRepository(context, site, place, signal)
   const { entries, texts, problems } = await repository.readIndexDocument()
   const files = new Map((await repository.list(signal)).map((facts) => [facts.name, facts]))
-  return { repository, index: entries, names: new Set(texts.keys()), files, problems: problems.length }
+  const { proofs } = await readProofs(context, site.name)
+  return {
+    repository,
+    index: entries,
+    names: new Set(texts.keys()),
+    files,
+    problems: problems.length,
+    damageOf: (name, entry) => knownDamage(proofs, { repository: place, name, timestamp: isoOf(entry) }, files),
+  }
 }
 
 /** An item of a plan, and what it stands on. */
@@ -44,7 +65,15 @@ export async function compareBackup(
   { source, target }: { source: Contents; target: Contents },
 ): Promise<ComparedItem> {
   const present = target.index.get(name)
-  const base = { name, timestamp: isoOf(entry), parts: [], bytes: 0, storedBytes: 0, replaces: present ? isoOf(present) : null }
+  const base = {
+    name,
+    timestamp: isoOf(entry),
+    mends: false,
+    parts: [],
+    bytes: 0,
+    storedBytes: 0,
+    replaces: present ? isoOf(present) : null,
+  }
   const refused = (reason: string): ComparedItem => ({
     item: { ...base, action: 'refused', reason, replaces: null },
     entry,
@@ -54,6 +83,8 @@ export async function compareBackup(
   if (to !== 'vault' && slotOf(site, name) === null) {
     return refused(`It is no rotation slot of ${site}: servers would upload and restore it like any other backup.`)
   }
+  const flaw = source.damageOf(name, entry)
+  if (flaw !== null) return refused(`Verifying found it damaged: ${flaw}.`)
   let backup: SourceBackup
   try {
     const isFilestore = source.repository.kind === 's3'
@@ -68,16 +99,20 @@ export async function compareBackup(
     return refused(`The slot has a newer backup, of ${momentOf(present)}.`)
   }
   if (present?.timestamp === entry.timestamp) {
-    const found = compareFiles(present, backup, target)
+    const damage = target.damageOf(name, present)
+    const found = damage === null ? compareFiles(present, backup, target) : { state: 'damaged', text: `damaged (${damage})` }
     if (found.state === 'other') return refused(`The slot has another backup of the same moment: ${found.text}.`)
     if (found.state === 'damaged') {
-      return { item: { ...item, action: 'copy', reason: `It is there, but ${found.text}: it is mended.`, replaces: null }, ...at }
+      const reason = `It is there, but ${found.text}: it is mended.`
+      return { item: { ...item, action: 'copy', mends: true, reason, replaces: null }, ...at }
     }
     return { item: { ...item, action: 'same', reason: found.text, replaces: null }, ...at }
   }
   const reason = present ? `It replaces the backup of ${momentOf(present)} in its slot.` : 'It is not there.'
   return { item: { ...item, action: 'copy', reason }, ...at }
 }
+
+const PART_WORDS: Record<PartKind, string> = { database: 'database', config: 'configuration', files: 'media archive' }
 
 /** How the files of a backup of the same name and moment compare with the source's. */
 function compareFiles(
@@ -95,7 +130,10 @@ function compareFiles(
       lacksMedia = true
       continue
     }
-    if (!isNamed(file)) return { state: 'other', text: `without its ${part.kind} part` }
+    if (!isNamed(file)) {
+      damage ??= `its ${PART_WORDS[part.kind]} is missing there`
+      continue
+    }
     if (String(file).endsWith('.enc') !== backup.isEncrypted)
       return { state: 'other', text: 'one is encrypted, the other is not' }
     const hash: unknown = present[hashField]

@@ -52,8 +52,12 @@ function effect(to: RepositoryName): string {
 }
 
 function replaced(copied: readonly TransferItem[]): string {
-  const lines = copied.flatMap(({ name, timestamp, replaces }) =>
-    replaces === null ? [] : [`${name}: ${formatMoment(replaces)} by ${formatMoment(timestamp)}`],
+  const lines = copied.flatMap(({ name, timestamp, mends, replaces }) =>
+    mends
+      ? [`${name}: the damaged copy of ${formatMoment(timestamp)}`]
+      : replaces === null
+        ? []
+        : [`${name}: ${formatMoment(replaces)} by ${formatMoment(timestamp)}`],
   )
   return lines.length === 0 ? 'nothing' : formatSome(lines, NAMED)
 }
@@ -66,6 +70,6 @@ function deleted({ deletions }: TransferPlan): string {
 }
 
 function wayBack({ deletions }: TransferPlan, copied: readonly TransferItem[]): string {
-  const isAnythingLost = deletions.length > 0 || copied.some(({ replaces }) => replaces !== null)
+  const isAnythingLost = deletions.length > 0 || copied.some(({ mends, replaces }) => mends || replaces !== null)
   return isAnythingLost ? 'none for what is replaced or deleted; copies elsewhere stay' : 'not needed: nothing is replaced'
 }

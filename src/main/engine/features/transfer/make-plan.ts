@@ -3,7 +3,6 @@ import type { EngineContext } from '#engine/foundation/context.ts'
 import type { JobContext, JobHandle } from '#engine/foundation/jobs/types.ts'
 import { hashOf, PLAN_LIFE_MS } from '#engine/foundation/plans/plan-shelf.ts'
 import { showName } from '#engine/foundation/repository/names.ts'
-import { openRepository } from '#engine/foundation/repository/open.ts'
 import { incomingSlot } from '#engine/foundation/repository/transfer.ts'
 import type { IndexEntry } from '#engine/foundation/repository/types.ts'
 import { AppError } from '#shared/errors.ts'
@@ -68,9 +67,9 @@ async function makePlan(
   const { from, to, deleteOthers = false } = request
   const { signal } = job
   job.phase(`Reading ${PLACE_WORDS[from]}`, null, 'files')
-  const source = await readContents(await openRepository(context, site, from, signal), signal)
+  const source = await readContents(context, site, from, signal)
   job.phase(`Reading ${PLACE_WORDS[to]}`, null, 'files')
-  const target = await readContents(await openRepository(context, site, to, signal), signal)
+  const target = await readContents(context, site, to, signal)
   const compared: ComparedItem[] = []
   for (const [name, entry] of wantedBackups(source, request)) {
     compared.push(await compareBackup(site.name, to, name, entry, { source, target }))

@@ -8,11 +8,11 @@ import type { IndexEntry, Repository } from '#engine/foundation/repository/types
 import { sharedLimit } from '#engine/foundation/shared-limit.ts'
 import { AppError, isCancelled, toAppError } from '#shared/errors.ts'
 import { formatBytes, formatDuration, formatPlural, formatSome } from '#shared/format.ts'
-import type { PartKind } from '#shared/model/backup.ts'
+import type { PartKind, RepositoryName } from '#shared/model/backup.ts'
 import type { Site } from '#shared/model/site.ts'
 import type { TransferDeletion, TransferItem, TransferResult, Transferred } from '#shared/model/transfer.ts'
 import { slotOf } from '#shared/rotation.ts'
-import { isoOf } from './compare.ts'
+import { compareBackup, isoOf, readContents } from './compare.ts'
 import { confirmationOf, PLACE_WORDS, toCopy } from './describe-plan.ts'
 import { openExaminer } from './examiner.ts'
 import { type IsInFilestore, markUploaded, readIsInFilestore } from './filestore-facts.ts'
@@ -137,6 +137,7 @@ class TransferRun {
         examiner: sides.examiner,
         signal: job.signal,
         freesFullDisk: this.#stored.plan.to !== 'vault',
+        mends: item.mends,
         onProgress: (kind, position, sentNow) => {
           positions.set(kind, position)
           // what is skipped at the target takes it back
@@ -165,14 +166,23 @@ class TransferRun {
    * @returns the source's entry; null: somebody else has put it there meanwhile
    * @throws AppError `plan-outdated`
    */
-  async #assertAsPlanned({ name }: TransferItem, { from, to }: Sides): Promise<IndexEntry | null> {
+  async #assertAsPlanned({ name, mends }: TransferItem, { from, to }: Sides): Promise<IndexEntry | null> {
     const planned = this.#stored.backups.get(name)
     const entry = (await from.readIndex()).get(name)
     if (!planned || !entry || !isSameBackup(entry, planned.entry)) throw outdated(`${name} of ${from.place} was replaced`)
     const present = (await to.readIndex()).get(name)?.timestamp ?? null
-    if (present === planned.present) return entry
+    if (present === planned.present) return mends && !(await this.#isStillDamaged(name, entry)) ? null : entry
     if (present === entry.timestamp) return null
     throw outdated(`another backup came into ${name} of ${to.place}`)
+  }
+
+  /** Another program may have mended it. @throws AppError `plan-outdated` */
+  async #isStillDamaged(name: string, entry: IndexEntry): Promise<boolean> {
+    const { from, to } = this.#stored.plan
+    const read = (place: RepositoryName) => readContents(this.#context, this.#site, place, this.#job.signal)
+    const { item } = await compareBackup(this.#site.name, to, name, entry, { source: await read(from), target: await read(to) })
+    if (item.action === 'refused') throw outdated(`${name} was changed: ${item.reason.replace(/\.$/, '')}`)
+    return item.mends
   }
 
   /** A flag that could not be set is told, and nothing is lost by it. */

@@ -30,21 +30,25 @@ export async function readIndexFile(files: RepositoryFiles): Promise<ReadIndex> 
  * rename, and read back after it, once more when a server that had read before us must be done.
  * @param change may be called several times, each time with what the index says by then
  * @param id whose the temporary file is: a job's, else that of this single write
+ * @param always also when it says all that already: an index is never older than the files that it names
  * @throws AppError `index-busy` when it kept changing, `index-corrupt`; the index is then as somebody else wrote it
  */
 export async function updateIndexFile(
   files: RepositoryFiles,
   change: (index: BackupIndex) => void,
   id: string = newWriteId(),
+  always = false,
 ): Promise<void> {
+  let isNew = !always
   for (let writes = 0; writes <= TRIES; writes += 1) {
     if (files.owner === 'server') await waitForServer(files)
     const { document, file } = await readIndexFile(files)
     change(document.entries)
     const text = serializeIndex(document)
-    if (file !== null && text === file.text) return
+    if (file !== null && text === file.text && isNew) return
     if (writes === TRIES) break
     const isReplaced = await replaceIndex(files, { text, expected: file, id })
+    isNew ||= isReplaced
     await sleep(isReplaced ? (files.owner === 'server' ? SETTLE_MS : 0) : 50 * 2 ** writes)
   }
   throw new AppError(

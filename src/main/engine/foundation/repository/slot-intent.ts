@@ -97,7 +97,7 @@ export async function rollForward(files: RepositoryFiles, intent: SlotIntent, on
     if (intent.entry) index.set(intent.name, mergeEntry(present, intent.entry))
     else index.delete(intent.name)
   }
-  await updateIndexFile(files, enter, intent.id)
+  await updateIndexFile(files, enter, intent.id, true)
   await onStep('old files')
   await removeReplacedFiles(files, intent)
   await onStep('record')

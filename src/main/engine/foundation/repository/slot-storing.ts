@@ -13,7 +13,7 @@ import type { IncomingSlot, IndexEntry, SlotWriting } from './types.ts'
  * put in place together, see docs/formats.md, "Putting a slot in place".
  *
  * A backup of the slot's present timestamp is the same backup. It is put in place again only to mend it: when files of the present
- * entry are missing, or are not what their recorded hash says. Otherwise it is refused as `slot-newer`, unless what is there is
+ * entry are missing, or are not what their recorded hash says, or the caller knows them to be damaged. Otherwise it is refused as `slot-newer`, unless what is there is
  * exactly what is offered: then nothing is changed and the present entry is the answer.
  * @param guard called right before the first change that can't be taken back; throws when the lease was lost
  * @throws AppError `slot-invalid`, `slot-not-rotation`
@@ -119,7 +119,7 @@ export function storeSlot(files: RepositoryFiles, incoming: IncomingSlot, guard:
           await discard()
           return present
         }
-        if (state === 'whole') throw slotNewer(incoming, present.timestamp)
+        if (state === 'whole' && !incoming.mends) throw slotNewer(incoming, present.timestamp)
       }
       const parts = await assertStored(hashes, signal)
       signal.throwIfAborted()

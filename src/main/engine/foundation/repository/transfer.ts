@@ -40,6 +40,8 @@ export interface BackupTransfer {
   onNote(text: string): void
   /** What is stored of it goes when the target's disk is full: a server needs the space more than we do. */
   freesFullDisk: boolean
+  /** What the target has of it is known to be damaged. */
+  mends?: boolean
   patience?: Patience
 }
 
@@ -169,7 +171,13 @@ function isEncrypted({ facts }: SourcePart): boolean {
 
 /** What is opened at the target; the same again for the same backup. */
 export function incomingSlot(
-  { from, name, entry, isFilestoreUploaded }: Pick<BackupTransfer, 'from' | 'name' | 'entry' | 'isFilestoreUploaded'>,
+  {
+    from,
+    name,
+    entry,
+    isFilestoreUploaded,
+    mends,
+  }: Pick<BackupTransfer, 'from' | 'name' | 'entry' | 'isFilestoreUploaded' | 'mends'>,
   source: SourceBackup,
 ): IncomingSlot {
   const parts = source.parts.map(({ kind, facts }) => ({ kind, size: facts.size }))
@@ -182,6 +190,7 @@ export function incomingSlot(
     parts,
     isFilestoreUploaded,
     unknownKeys: Object.fromEntries(Object.entries(entry).filter(([key]) => !KNOWN_KEYS.has(key))),
+    mends: mends === true,
   }
 }
 

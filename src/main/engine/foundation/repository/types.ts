@@ -65,6 +65,8 @@ export interface IncomingSlot {
   isFilestoreUploaded: boolean
   /** Keys of the source's entry that this program does not know. */
   unknownKeys: Record<string, unknown>
+  /** What the slot has of the same moment is known to be damaged: it is replaced also where its index says nothing of that. */
+  mends?: boolean
 }
 
 /** The parts of a backup being stored, unseen by anybody until they are put in place together. */

@@ -5,7 +5,7 @@ import { partFileName } from '../names.ts'
 import { hasCode } from '../repository-files.ts'
 import { mergeEntry } from '../slot-intent.ts'
 import { entryOf, partDiffers, slotNewer, slotOvertaken } from '../slot-writer.ts'
-import type { IndexEntry } from '../types.ts'
+import type { BackupIndex, IndexEntry } from '../types.ts'
 import { readIndexObject, updateIndexObject } from './index-object.ts'
 import { abortUpload, completeUpload, etagOf, listParts, type Upload } from './multipart.ts'
 import { removeObject, statObject } from './objects.ts'
@@ -39,11 +39,12 @@ export async function finishSlot(s3: S3Connection, records: UploadRecords, recor
     ...record,
     parts: record.parts.map(({ kind, size }) => ({ kind, size, sha256: pending.hashes[kind] ?? '' })),
   })
-  await updateIndexObject(s3, (index) => {
+  const enter = (index: BackupIndex) => {
     const present = index.get(name)
     if (present && present.timestamp > record.timestamp) return
     index.set(name, mergeEntry(present, entry))
-  })
+  }
+  await updateIndexObject(s3, enter, true)
   const { entries } = (await readIndexObject(s3)).document
   await removeReplaced(s3, { name, oldEntry: pending.oldEntry, entries })
   await records.remove(record.id)

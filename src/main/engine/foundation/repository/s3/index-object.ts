@@ -59,15 +59,17 @@ export async function readIndexObject(s3: S3Connection): Promise<{ document: Ind
  * Reads backup.json, lets `change` alter its entries and writes it back unless it was changed meanwhile; then it is read back. A
  * server uploads its own without asking anybody, so that ours may be lost: it is merged once more then.
  * @param change may be called several times, each time with what the index says by then
+ * @param always also when it says all that already: an index is never older than the files that it names
  * @throws AppError `index-busy` when it kept changing, `index-corrupt`; the index is then as somebody else wrote it
  */
-export async function updateIndexObject(s3: S3Connection, change: (index: BackupIndex) => void): Promise<void> {
+export async function updateIndexObject(s3: S3Connection, change: (index: BackupIndex) => void, always = false): Promise<void> {
+  let isNew = !always
   for (let writes = 0; writes <= TRIES; writes += 1) {
     const { document, file } = await readIndexObject(s3)
     change(document.entries)
     const text = serializeIndex(document)
     // also how a write is seen to have stayed
-    if (file !== null && text === file.text) return
+    if (file !== null && text === file.text && isNew) return
     if (writes === TRIES) break
     const expected = file === null ? 'absent' : { version: file.version }
     const isReplaced = await putObject(s3, INDEX_FILE, Buffer.from(text), { expected }).then(
@@ -77,6 +79,7 @@ export async function updateIndexObject(s3: S3Connection, change: (index: Backup
         throw error
       },
     )
+    isNew ||= isReplaced
     if (!isReplaced) await sleep(50 * 2 ** writes)
   }
   throw new AppError(

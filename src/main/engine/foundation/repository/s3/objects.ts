@@ -152,7 +152,8 @@ export async function putObject(s3: S3Connection, name: string, bytes: Buffer, c
     if (typeof outcome === 'object') return outcome.version
     if (outcome === 'unmet') {
       const now = await statObject(s3, name, signal)
-      if (isOurPut(now)) return md5.toString('hex')
+      // what was there already tells nothing of who put it
+      if (isOurPut(now) && now?.version !== expected.version) return md5.toString('hex')
       if (now?.version !== expected.version) throw changedMeanwhile(name, s3.place)
     }
     // it was the same all the time: the server reads the condition in another way

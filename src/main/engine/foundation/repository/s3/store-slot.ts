@@ -15,7 +15,7 @@ import { storeIdOf, type UploadRecord, type UploadRecords } from './upload-recor
  * before it is completed. Source: docs/formats.md, "Filestore".
  *
  * A backup of the slot's present timestamp is the same backup. It is put in place again only to mend it: when objects of the present
- * entry are missing, or have another size. Otherwise it is refused as `slot-newer`, unless the index says of it exactly what is offered.
+ * entry are missing, or have another size, or the caller knows them to be damaged. Otherwise it is refused as `slot-newer`, unless the index says of it exactly what is offered.
  * @param guard called right before the first change that can't be taken back; throws when the lease was lost
  * @throws AppError `slot-invalid`, `slot-not-rotation`
  */
@@ -108,7 +108,7 @@ export async function storeSlot(
         }
         const present = (await readIndexObject(s3)).document.entries.get(record.name)
         if (present && present.timestamp > record.timestamp) throw slotNewer(record, present.timestamp)
-        if (present && present.timestamp === record.timestamp) {
+        if (present && present.timestamp === record.timestamp && !incoming.mends) {
           const state = await compareWithPresent(s3, { present, record, hashes, etags })
           if (state === 'same') {
             await forgetUploads(s3, records, record)

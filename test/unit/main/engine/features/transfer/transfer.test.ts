@@ -1,6 +1,7 @@
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { startVerify } from '#engine/features/proof/index.ts'
 import { openRepository } from '#engine/foundation/repository/open.ts'
 import type { IndexEntry } from '#engine/foundation/repository/types.ts'
 import { sharedLimit } from '#engine/foundation/shared-limit.ts'
@@ -215,6 +216,51 @@ describe.skipIf(!hasFixtures)('bringing repositories of a site in step', () => {
     const failure = await run(planned.id).catch((error) => error)
     expect(failure.message).toContain('has got a backup testsite-2')
     expect(Object.keys(await indexOf(vault)).sort()).toEqual(['testsite-1', 'testsite-2', 'testsite-4'])
+  })
+
+  it('mends a copy that verifying found damaged, from a good one and from no other', async () => {
+    const { plan, run, vault, context } = await setUp()
+    const names = ['testsite-4']
+    await run((await plan({ from: 'server', to: 'vault', names })).id)
+    const file = join(vault, 'testsite-4.sql.gz')
+    const good = await readFile(file)
+    const damaged = Buffer.from(good)
+    damaged[5000] = (damaged[5000] ?? 0) ^ 1
+    await writeFile(file, damaged)
+    // its size is right, and nobody has looked inside yet
+    expect((await plan({ from: 'server', to: 'vault', names })).items[0]?.action).toBe('same')
+    const verify = async () =>
+      (await startVerify(context, { site: 'testsite', name: 'testsite-4', from: 'vault', level: 2, passwords: [] })).done
+    await verify()
+    const back = await plan({ from: 'vault', to: 'server', names })
+    expect(back.items[0]).toMatchObject({ action: 'refused', mends: false, reason: expect.stringContaining('damaged') })
+    const [planned, late] = [
+      await plan({ from: 'server', to: 'vault', names }),
+      await plan({ from: 'server', to: 'vault', names }),
+    ]
+    expect(planned.items[0]).toMatchObject({ action: 'copy', mends: true, replaces: null })
+    expect(planned.items[0]?.reason).toContain('testsite-4.sql.gz: its SHA-256 is not that of the index')
+    expect((await run(planned.id))?.backups[0]?.outcome).toBe('copied')
+    expect(await readFile(file)).toEqual(good)
+    expect((await verify()).verdict).toBe('verified')
+    // somebody was quicker
+    expect((await run(late.id))?.backups[0]?.outcome).toBe('same')
+  })
+
+  it('mends a copy whose entry lacks a part, once its loss is confirmed', async () => {
+    const { plan, run, vault, server, asked } = await setUp({ server: null })
+    await makeBackup(vault, { database: 1000, config: 100 }, { name: 'testsite-3' })
+    await cp(vault, server, { recursive: true })
+    const index = await indexOf(server)
+    await writeFile(
+      join(server, 'backup.json'),
+      JSON.stringify({ 'testsite-3': { ...index['testsite-3'], config_files: null, config_files_hash: null } }),
+    )
+    const planned = await plan({ from: 'vault', to: 'server' })
+    expect(planned.items[0]).toMatchObject({ action: 'copy', mends: true, reason: expect.stringContaining('configuration') })
+    await run(planned.id)
+    expect(asked[0]?.facts.find(({ label }) => label === 'Replaced')?.text).toContain('testsite-3: the damaged copy')
+    expect((await indexOf(server))['testsite-3']).toMatchObject({ ...index['testsite-3'] })
   })
 
   it('does not run a plan of a source that has changed', async () => {

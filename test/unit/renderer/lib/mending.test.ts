@@ -1,0 +1,110 @@
+import { describe, expect, it } from 'vitest'
+import { joinBackups } from '#renderer/lib/join-backups.ts'
+import { mendings } from '#renderer/lib/mending.ts'
+import type { BackupEntry, BackupPart, Proof, RepositoryName } from '#shared/model/backup.ts'
+
+const AT = '2026-11-23T03:01:00Z'
+const DATABASE: BackupPart = {
+  part: 'database',
+  file: 'testsite-1.sql.gz',
+  size: 48,
+  hash: 'aa',
+  isEncrypted: false,
+  trouble: null,
+}
+const MEDIA: BackupPart = { ...DATABASE, part: 'files', file: 'testsite-1.tar.gz' }
+
+function entry(repository: RepositoryName, change: Partial<BackupEntry> = {}): BackupEntry {
+  return {
+    name: 'testsite-1',
+    timestamp: AT,
+    is_encrypted: false,
+    is_database_present: true,
+    is_files_present: false,
+    is_config_files_present: false,
+    is_filestore_uploaded: false,
+    repository,
+    slot: '1',
+    kind: 'daily',
+    kept: { reason: 'day', text: '', replacedOn: null },
+    parts: [DATABASE],
+    proof: null,
+    ...change,
+  }
+}
+
+function proof(outcome: 'passed' | 'failed', level = 2): Proof {
+  const result = { outcome, reason: 'r' }
+  return {
+    level: outcome === 'passed' ? level : 0,
+    verdict: outcome === 'passed' ? 'verified' : 'failed',
+    verifiedAt: '2026-11-23T09:00:00Z',
+    parts: [{ part: 'database', file: DATABASE.file, levels: { L0: result, L1: result, L2: result } }],
+    drill: null,
+  }
+}
+
+const lost = { parts: [{ ...DATABASE, size: null, trouble: 'missing' as const }] }
+const shorter = { parts: [{ ...DATABASE, size: 40 }] }
+const ways = (...entries: BackupEntry[]) =>
+  joinBackups({ backups: entries })
+    .flatMap(mendings)
+    .map(({ from, to, why }) => ({ way: `${from} to ${to}`, why }))
+
+describe('what can put a damaged copy right', () => {
+  it('is nothing when all is well, or no other place has it', () => {
+    expect(ways(entry('vault'), entry('server'))).toEqual([])
+    expect(ways(entry('vault', lost))).toEqual([])
+    expect(ways(entry('vault', lost), entry('server', lost))).toEqual([])
+    expect(ways(entry('vault', { ...lost, slot: null }), entry('server', { slot: null }))).toEqual([])
+  })
+
+  it('is a whole copy, rather one that was verified', () => {
+    expect(ways(entry('vault', lost), entry('server'))).toEqual([
+      { way: 'server to vault', why: expect.stringContaining('as far as its index says') },
+    ])
+    expect(ways(entry('vault', lost), entry('server'), entry('filestore', { proof: proof('passed') }))).toEqual([
+      { way: 'filestore to vault', why: 'The filestore copy is good: verified to L2 on Mon 23 Nov 09:00 UTC.' },
+    ])
+    expect(ways(entry('vault'), entry('server', { proof: proof('failed') }))[0]?.way).toBe('vault to server')
+    expect(ways(entry('vault', lost), entry('server', { proof: proof('failed') }))).toEqual([])
+  })
+
+  it('is no copy that lacks a part itself', () => {
+    const whole = { parts: [DATABASE, MEDIA] }
+    expect(ways(entry('server', { ...whole, proof: proof('failed') }), entry('filestore'))).toEqual([])
+    expect(ways(entry('server', whole), entry('vault', { ...whole, proof: proof('failed') }))[0]?.way).toBe('server to vault')
+    // media live in the filestore themselves
+    const withoutMedia = { parts: [DATABASE, { ...MEDIA, size: null, trouble: 'missing' as const }] }
+    expect(ways(entry('server', whole), entry('filestore', withoutMedia))).toEqual([])
+    expect(ways(entry('server', whole), entry('vault', withoutMedia))[0]?.way).toBe('server to vault')
+  })
+
+  it('is known of two that differ once one was verified, and of three when two agree', () => {
+    expect(ways(entry('vault'), entry('server', shorter))).toEqual([])
+    expect(ways(entry('vault', { proof: proof('passed') }), entry('server', shorter))[0]?.way).toBe('vault to server')
+    expect(ways(entry('vault', shorter), entry('server', { proof: proof('passed') }))[0]?.way).toBe('server to vault')
+    expect(ways(entry('vault'), entry('server', shorter), entry('filestore'))).toEqual([
+      { way: 'vault to server', why: 'The vault copy is good: another one agrees with it.' },
+    ])
+    const both = { proof: proof('passed') }
+    expect(ways(entry('vault', both), entry('server', { ...both, ...shorter }))).toEqual([])
+  })
+
+  it('is nothing where the indexes name two backups, unless verifying found one damaged', () => {
+    const other = { parts: [{ ...DATABASE, hash: 'bb' }] }
+    expect(ways(entry('vault', { proof: proof('passed') }), entry('server', other))).toEqual([])
+    expect(ways(entry('vault', { proof: proof('passed') }), entry('server', { ...other, proof: proof('failed') }))).toHaveLength(
+      1,
+    )
+  })
+
+  it('is no copy of what failed in a drill alone: all copies have that', () => {
+    const drill = {
+      ...proof('passed'),
+      verdict: 'failed' as const,
+      drill: { outcome: 'failed', startedAt: AT, checks: [] } as unknown as Proof['drill'],
+    }
+    expect(ways(entry('vault', { proof: drill }), entry('server'))).toEqual([])
+  })
+})
