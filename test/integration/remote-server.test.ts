@@ -2,6 +2,7 @@ import { appendFile, cp, mkdir, readdir, readFile, stat, writeFile } from 'node:
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { startPin } from '#engine/features/backup/index.ts'
 import { listBackups, overview, readProofs, watchRepositories } from '#engine/features/listing/index.ts'
 import { startDrill, startVerify } from '#engine/features/proof/index.ts'
 import { nightlyStates, runMissed } from '#engine/features/schedule/index.ts'
@@ -104,14 +105,39 @@ describe.skipIf(missing !== null)('a server that is reached by SSH', () => {
     expect((await list()).backups.find(({ name }) => name === 'testsite-6')?.proof).toMatchObject({ verdict: 'failed' })
   }, 30_000)
 
-  it('gives a backup to be drilled, without a copy on this disk', async () => {
-    const { context, folder, root, list } = await remoteSite()
+  it('gives a backup to be drilled over the line once, and no copy stays on this disk', async () => {
+    const { context, folder, root, list, proxy } = await remoteSite()
     await cp(fixture('backups', '1-plain-full'), folder, { recursive: true })
+    await list()
+    const before = proxy.moved.down
     const drilled = await (await startDrill(context, { site: 'testsite', passwords: [] })).done
     expect(drilled).toMatchObject({ repository: 'server', report: { outcome: 'passed' }, proof: { level: 3 } })
     const copies = (await readdir(join(root, 'home'), { recursive: true })).filter((file) => /\.gz/.test(file))
     expect(copies).toEqual([])
+    const moved = proxy.moved.down - before
+    const total = await partSizes(folder, 'testsite-1')
+    console.error(`a drill of ${total} bytes on a server moved ${moved} bytes over the line`)
+    expect(moved).toBeLessThan(total * 1.02 + 64 * 1024)
     expect((await list()).backups[0]?.proof).toMatchObject({ level: 3, verdict: 'verified' })
+  }, 60_000)
+
+  it('is read on after the line was lost, by who drills it and who pins it', async () => {
+    const { context, folder, list, proxy } = await remoteSite()
+    await cp(fixture('backups', '1-plain-full'), folder, { recursive: true })
+    await list()
+    const request = { site: 'testsite', name: 'testsite-1', from: 'server' } as const
+    const notesOf = async (id: string) => (await context.jobs.show(id)).log.filter(({ text }) => /^Reading testsite-1/.test(text))
+    const middle = (await partSizes(folder, 'testsite-1')) / 2
+    const first = proxy.cutAfter(middle)
+    const drill = await startDrill(context, { ...request, passwords: [] })
+    await first
+    expect(await drill.done).toMatchObject({ report: { outcome: 'passed' }, proof: { level: 3 } })
+    expect(await notesOf(drill.id)).toHaveLength(1)
+    const second = proxy.cutAfter(middle)
+    const pin = startPin(context, request)
+    await second
+    expect(await pin.done).toMatchObject({ from: 'server', already: false })
+    expect(await notesOf(pin.id)).toHaveLength(1)
   }, 60_000)
 
   it.each([2, 3] as const)(
@@ -120,12 +146,11 @@ describe.skipIf(missing !== null)('a server that is reached by SSH', () => {
       const { context, folder, proxy, list } = await remoteSite()
       await cp(fixture('backups', '1-plain-full'), folder, { recursive: true })
       await list()
-      // in its last part; or later, when it is read once more to be restored
-      const cut = proxy.cutAfter((await partSizes(folder, 'testsite-1')) + (level === 2 ? -300_000 : 150_000))
+      // in its last part
+      const cut = proxy.cutAfter((await partSizes(folder, 'testsite-1')) - 300_000)
       proxy.refuse()
-      const request = { site: 'testsite', name: 'testsite-1', from: 'server', passwords: [] } as const
-      const job = await startVerify(context, { ...request, level, passwords: [] }).catch((error: Error) => error)
-      if (job instanceof Error) throw job
+      const request = { site: 'testsite', name: 'testsite-1', from: 'server', level, passwords: [] } as const
+      const job = await startVerify(context, { ...request, passwords: [] }, { patience: { stallMs: 30_000, pausesMs: [] } })
       await expect(job.done).rejects.toMatchObject({ code: expect.stringMatching(/^(?:connection-lost|host-unreachable)$/) })
       await cut
       expect((await context.jobs.show(job.id)).job.state).toBe('failed')

@@ -24,6 +24,8 @@ export interface TcpProxy {
   cut(): void
   /** Takes no further connections. */
   refuse(): void
+  /** Takes connections again. */
+  accept(): void
   close(): Promise<void>
 }
 
@@ -142,6 +144,9 @@ export async function startTcpProxy(port: number, { delayMs = 0, bytesPerSecond 
     cut,
     refuse() {
       isRefusing = true
+    },
+    accept() {
+      isRefusing = false
     },
     async close() {
       cut()

@@ -2,6 +2,7 @@ import type { Site } from '#shared/model/site.ts'
 import { removeStagingOf } from './features/backup/index.ts'
 import { reapEmbedded } from './features/demo/index.ts'
 import { removePartsOfInterruptedJob } from './features/encryption/index.ts'
+import { removeFetchedOf } from './features/proof/index.ts'
 import { hasUnfinishedRestores, recoverInterruptedRestores } from './features/restore/index.ts'
 import type { EngineContext } from './foundation/context.ts'
 import type { JobQueue } from './foundation/jobs/jobs.ts'
@@ -19,6 +20,7 @@ export async function recoverInterruptedWork(context: EngineContext, jobs: JobQu
     log.warn('job was interrupted', { job: job.id, kind: job.kind, site: job.site })
     await attempt(context, `part files of job ${job.id}`, () => removePartsOfInterruptedJob(job))
     await attempt(context, `folder for the making of job ${job.id}`, () => removeStagingOf(context, job))
+    await attempt(context, `what job ${job.id} had fetched`, () => removeFetchedOf(context, job))
   }
   await attempt(context, 'clusters of dead programs', () => reapEmbedded(context))
   for (const { site } of (await sites.list()).sites) {

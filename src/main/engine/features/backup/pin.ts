@@ -8,6 +8,7 @@ import type { FolderRepository } from '#engine/foundation/repository/folder.ts'
 import { partFileName, partName, showName } from '#engine/foundation/repository/names.ts'
 import { openRepository, openVault, repositoriesOf } from '#engine/foundation/repository/open.ts'
 import { type SlotPart, writeSlot } from '#engine/foundation/repository/slot-writer.ts'
+import { steadily } from '#engine/foundation/repository/steady.ts'
 import type { IndexEntry, Repository } from '#engine/foundation/repository/types.ts'
 import { AppError } from '#shared/errors.ts'
 import { formatBytes } from '#shared/format.ts'
@@ -62,7 +63,7 @@ export function startPin(context: EngineContext, request: PinRequest): JobHandle
 async function pin(context: EngineContext, job: JobContext, request: PinRequest): Promise<PinResult> {
   const site = await context.sites.get(request.site)
   job.phase('Looking for the backup', null, 'files')
-  const { from, repository, entry } = await findSource(context, site, request, job.signal)
+  const { from, repository, entry } = await findSource(context, site, request, job)
   const name = keptName(site.name, 'pinned', new Date(entry.timestamp * 1000))
   if (keptKindOf(site.name, request.name) === 'pinned') return { name: request.name, from, already: true, bytes: 0 }
   const vault = openVault(context, site)
@@ -118,17 +119,19 @@ async function pin(context: EngineContext, job: JobContext, request: PinRequest)
 }
 
 /** @throws AppError `unknown-backup`, or why a repository can't be read */
-async function findSource(context: EngineContext, site: Site, request: PinRequest, signal: AbortSignal): Promise<Source> {
+async function findSource(context: EngineContext, site: Site, request: PinRequest, job: JobContext): Promise<Source> {
   const places: RepositoryName[] = request.from ? [request.from] : repositoriesOf(site)
   const seconds = request.timestamp === undefined ? null : Math.floor(Date.parse(request.timestamp) / 1000)
   let trouble: unknown = null
   for (const from of places) {
     try {
-      const repository = await openRepository(context, site, from, signal)
+      const repository = await openRepository(context, site, from, job.signal)
       const entry = (await repository.readIndex()).get(request.name)
-      if (entry && (seconds === null || entry.timestamp === seconds)) return { from, repository, entry }
+      if (entry && (seconds === null || entry.timestamp === seconds)) {
+        return { from, repository: steadily(repository, { signal: job.signal, onNote: (text) => job.log(text) }), entry }
+      }
     } catch (error) {
-      signal.throwIfAborted()
+      job.signal.throwIfAborted()
       // another place may have it
       trouble ??= error
     }

@@ -10,8 +10,8 @@ const unmeasuredDrill = (bytes: number) => 10 + bytes / 4e6
 const unmeasuredFetch = (bytes: number) => 5 + bytes / 2e6
 
 /**
- * What proving takes, going by what it took earlier in the same place: for a server or filestore that is mostly the way
- * of the bytes to here, and a drill reads them once more.
+ * What proving takes, going by what it took earlier: for a server or filestore that is mostly the way of the bytes to here,
+ * by the same place; a drill reads what is here by then.
  */
 export function estimatesBy(
   site: Pick<Site, 'server'>,
@@ -19,18 +19,16 @@ export function estimatesBy(
   drills: readonly DrillRecord[],
 ): (place: RepositoryName, bytes: number) => Pick<Candidate, 'verifySeconds' | 'drillSeconds'> {
   const isHere = ({ repository }: { repository: RepositoryName }) => !isRemote(site, repository)
-  const drilled = (those: readonly DrillRecord[]): Took[] =>
-    those.map(({ bytes, report }) => ({ bytes, seconds: report.seconds }))
-  const drillHere = (bytes: number) => estimateSeconds(bytes, drilled(drills.filter(isHere)), unmeasuredDrill)
+  const drilled: Took[] = drills.map(({ bytes, report }) => ({ bytes, seconds: report.seconds }))
   return (repository, bytes) => {
+    const drillSeconds = estimateSeconds(bytes, drilled, unmeasuredDrill)
     if (isHere({ repository })) {
       const verifySeconds = estimateSeconds(bytes, proofs.filter(isHere).flatMap(tookOf), unmeasuredVerify)
-      return { verifySeconds, drillSeconds: drillHere(bytes) }
+      return { verifySeconds, drillSeconds }
     }
     const isThere = (record: { repository: RepositoryName }) => record.repository === repository
     const earlier = proofs.filter(isThere).flatMap(tookOf)
     const verifySeconds = estimateSeconds(bytes, earlier, (all) => unmeasuredVerify(all) + unmeasuredFetch(all))
-    const drillSeconds = estimateSeconds(bytes, drilled(drills.filter(isThere)), (all) => drillHere(all) + verifySeconds)
     return { verifySeconds, drillSeconds }
   }
 }

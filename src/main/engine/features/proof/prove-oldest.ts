@@ -2,7 +2,7 @@ import { storedPasswords } from '#engine/features/encryption/index.ts'
 import { listBackups, readProofs, whatFailed } from '#engine/features/listing/index.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
 import type { JobContext } from '#engine/foundation/jobs/types.ts'
-import { openRepository } from '#engine/foundation/repository/open.ts'
+import { openToRead } from '#engine/foundation/repository/open.ts'
 import { isCancelled, toAppError } from '#shared/errors.ts'
 import { formatDuration, formatPlural } from '#shared/format.ts'
 import { type BackupEntry, type Proof, type RepositoryName, storedBytes } from '#shared/model/backup.ts'
@@ -78,9 +78,9 @@ export async function proveOldest(context: EngineContext, site: Site, options: N
     const patience = PATIENCE * Math.max(minutes * 60, verifySeconds + drillSeconds)
     const givenUp = AbortSignal.timeout(patience * 1000)
     try {
-      const repository = await openRepository(context, site, place, job.signal)
       // what never ends must not keep the next night from its backup
       const bounded = { ...job, signal: AbortSignal.any([job.signal, givenUp]) }
+      const repository = await openToRead(context, site, place, bounded)
       const proof = await proveBackup(context, bounded, {
         site: { name: site.name, schema: site.database.schema },
         entry,

@@ -8,6 +8,7 @@ import type { DrillReport } from '#shared/model/drill.ts'
 import type { JobItem } from '#shared/model/job.ts'
 import { type Drilled, drillBackup, type EarlierDrill } from './drill/drill-backup.ts'
 import { noteKept, removeKeptOf } from './drill/kept-drills.ts'
+import { fetchBackup } from './fetch-backup.ts'
 import { examineBackup, type ProvenFile, type VerifyLevel } from './verify.ts'
 
 /** 0 present, 1 hash, 2 readable to the end, 3 drilled. */
@@ -24,14 +25,28 @@ export interface ProveRequest {
 
 /**
  * Verifies a backup, drills it when level 3 is asked for, and keeps what was found. What is wrong with the backup is in
- * the proof and never thrown. A backup whose database can't be read for want of a password is not drilled.
- * @throws AppError `cancelled`, `worker-crashed`, and those of `drillBackup`
+ * the proof and never thrown. A backup whose database can't be read for want of a password is not drilled. One that is
+ * drilled and lies on a server or in a filestore is fetched first, so that the line carries it once.
+ * @throws AppError `cancelled`, `worker-crashed`, and those of `drillBackup` and `fetchBackup`
  */
 export async function proveBackup(context: EngineContext, job: JobContext, request: ProveRequest): Promise<Proof> {
+  const { repository, level } = request
+  const started = Date.now()
+  const isRepeated = level === 3 && repository.kind !== 'folder'
+  const fetched = isRepeated ? await fetchBackup(context, job, request) : null
+  if (fetched === null) return prove(context, job, request, started)
+  try {
+    return await prove(context, job, { ...request, repository: fetched.repository }, started)
+  } finally {
+    await fetched.remove()
+  }
+}
+
+/** @param started when its first byte was asked for, in ms */
+async function prove(context: EngineContext, job: JobContext, request: ProveRequest, started: number): Promise<Proof> {
   const { entry, repository, level, site } = request
   const total = storedBytes(entry)
   job.phase(`Verifying ${entry.name}`, level === 0 ? null : total, 'bytes')
-  const started = Date.now()
   const { proof, files } = await examine(context, job, request)
   const seconds = level >= 2 ? (Date.now() - started) / 1000 : null
   job.log(`${entry.name} in ${repository.place}: ${describeVerdict(proof)}`)

@@ -4,7 +4,8 @@ import { findBackups, isOfSite, listBackups, listFolder, type SiteBackup, unknow
 import type { EngineContext } from '#engine/foundation/context.ts'
 import type { JobContext, JobHandle } from '#engine/foundation/jobs/types.ts'
 import { openFolderRepository } from '#engine/foundation/repository/folder.ts'
-import { openRepository } from '#engine/foundation/repository/open.ts'
+import { openToRead } from '#engine/foundation/repository/open.ts'
+import type { Patience } from '#engine/foundation/repository/repeating.ts'
 import type { Repository } from '#engine/foundation/repository/types.ts'
 import { AppError } from '#shared/errors.ts'
 import { formatPlural } from '#shared/format.ts'
@@ -41,9 +42,14 @@ export interface VerifyResult {
 
 /**
  * Verifies a backup of a site as a job, and keeps what was found.
+ * @param options.patience with a server or filestore that is out of reach
  * @throws AppError `unknown-site`, `unknown-backup`, `secrets-locked`, or why the repository can't be listed
  */
-export async function startVerify(context: EngineContext, request: VerifyRequest): Promise<JobHandle<VerifyResult>> {
+export async function startVerify(
+  context: EngineContext,
+  request: VerifyRequest,
+  options: { patience?: Patience } = {},
+): Promise<JobHandle<VerifyResult>> {
   const site = await context.sites.get(request.site)
   const entries = await findBackups(context, site, request)
   const passwords = await passwordsFor(entries, request.passwords, () => storedPasswords(context, site.name))
@@ -54,7 +60,7 @@ export async function startVerify(context: EngineContext, request: VerifyRequest
     holds: [holdOf(site, request.level, entries)],
     run: (job) =>
       proveAll(context, job, { site: siteOf(site), entries, level: request.level, passwords }, ({ repository }) =>
-        openRepository(context, site, repository, job.signal),
+        openToRead(context, site, repository, job, options.patience),
       ),
   })
 }
@@ -98,7 +104,7 @@ export async function startDrill(context: EngineContext, request: DrillJobReques
     site: site.name,
     holds: [holdOf(site, 3, [entry])],
     run: async (job) => {
-      const repository = await openRepository(context, site, entry.repository, job.signal)
+      const repository = await openToRead(context, site, entry.repository, job)
       const proof = await proveBackup(context, job, { site: siteOf(site), entry, repository, level: 3, passwords })
       if (proof.drill === null) throw notDrilled(entry.name, lockedReason(proof) ?? 'it could not be read')
       return { repository: entry.repository, name: entry.name, timestamp: entry.timestamp, report: proof.drill, proof }

@@ -6,8 +6,11 @@ import type { Site } from '#shared/model/site.ts'
 import type { EngineContext } from '../context.ts'
 import type { Home } from '../home.ts'
 import { journalPath } from '../jobs/journal.ts'
+import type { JobContext } from '../jobs/types.ts'
 import { type FolderRepository, openFolderRepository } from './folder.ts'
+import type { Patience } from './repeating.ts'
 import { openSftpRepository } from './sftp.ts'
+import { steadily } from './steady.ts'
 import type { BackupIndex, Repository } from './types.ts'
 
 /** What opening a site's repositories needs of the engine. */
@@ -77,6 +80,21 @@ export async function openRepository(
   const repository = openSftpRepository({ connection, folder, locks, isOurJob: ourJobs(home) })
   await repository.files.reach()
   return repository
+}
+
+/**
+ * The same for a job that reads whole backups: what passes ends none of its reads, see {@link steadily}.
+ * @throws AppError those of {@link openRepository}
+ */
+export async function openToRead(
+  context: RepositoryContext,
+  site: Site,
+  name: RepositoryName,
+  job: Pick<JobContext, 'signal' | 'log'>,
+  patience?: Patience,
+): Promise<Repository> {
+  const repository = await openRepository(context, site, name, job.signal)
+  return steadily(repository, { signal: job.signal, onNote: (text) => job.log(text), patience })
 }
 
 /**

@@ -76,10 +76,15 @@ export async function makeScratchDatabase(options: ScratchOptions): Promise<Scra
   }
 }
 
+/** Bytes that a scratch database will probably take on disk. @param dumpBytes the stored size of the dump */
+export function drillBytes(dumpBytes: number): number {
+  return Math.ceil(dumpBytes * DISK_PER_STORED_BYTE) + RESERVE_BYTES
+}
+
 async function requireRoom(folder: string, dumpBytes: number): Promise<void> {
   const disk = await statfs((await clusterDataFolder(folder)) ?? folder)
   const free = disk.bavail * disk.bsize
-  const needed = Math.ceil(dumpBytes * DISK_PER_STORED_BYTE) + RESERVE_BYTES
+  const needed = drillBytes(dumpBytes)
   if (needed <= free) return
   throw new AppError(
     'disk-full',

@@ -1,6 +1,7 @@
 import { findBackups } from '#engine/features/listing/index.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
-import { openRepository } from '#engine/foundation/repository/open.ts'
+import type { JobContext } from '#engine/foundation/jobs/types.ts'
+import { openToRead } from '#engine/foundation/repository/open.ts'
 import type { Repository } from '#engine/foundation/repository/types.ts'
 import type { BackupEntry, BackupPart, PartKind, RepositoryName } from '#shared/model/backup.ts'
 import type { Site } from '#shared/model/site.ts'
@@ -21,12 +22,13 @@ export interface FoundBackup {
  */
 export async function findBackup(
   context: EngineContext,
+  job: JobContext,
   site: Site,
   wanted: { name: string; timestamp?: string | undefined; from?: RepositoryName | undefined },
 ): Promise<FoundBackup> {
   const [entry] = await findBackups(context, site, wanted)
   const from = entry.repository
-  const repository = await openRepository(context, site, from)
+  const repository = await openToRead(context, site, from, job)
   return { site: site.name, entry, repository, from, why: whyFrom(from, wanted.from, repository.place) }
 }
 

@@ -102,7 +102,7 @@ class PlanMaker {
     const { signal } = this.#job
     const { withoutOwners = false, withoutGrants = false } = this.#request
     await recoverBeforePlan(this.#context, this.#job, this.#site)
-    const found = await findBackup(this.#context, this.#source, this.#request)
+    const found = await findBackup(this.#context, this.#job, this.#source, this.#request)
     const parts = this.#wantedParts(found)
     this.#files = parts.filter((part) => part !== 'database')
     const reader = new BackupReader(this.#context, this.#job, found, this.#request.passwords, this.#checks)
