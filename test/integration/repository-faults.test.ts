@@ -1,12 +1,14 @@
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openFolderRepository } from '#engine/foundation/repository/folder.ts'
 import { takeLeaseFile } from '#engine/foundation/repository/lease-file.ts'
 import { localFiles } from '#engine/foundation/repository/local-files.ts'
 import { openSftpRepository } from '#engine/foundation/repository/sftp.ts'
+import { sftpFiles } from '#engine/foundation/repository/sftp-files.ts'
 import type { Repository } from '#engine/foundation/repository/types.ts'
 import { codeOf } from '#test/support/repository-contract.ts'
 import { expectWhole, hashesOf, incomingOf, pieces, sendPart, storeBackup } from '#test/support/slot-contract.ts'
@@ -117,6 +119,20 @@ describe.skipIf(why !== null)('a folder of a server, when things go wrong', () =
     await repository.openSlot(incomingOf('other'))
     expect(await readdir(folder)).not.toContain(part)
     await last.release()
+  })
+
+  it.each(['folder', 'sftp'])('leaves nothing of a small file that a full disk had no room for (%s)', async (kind) => {
+    const folder = await newFolder()
+    const mounted = await promisify(execFile)('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', folder]).catch((error) => error)
+    if (mounted instanceof Error) return console.error(`SKIPPED a full disk: ${mounted.message}`)
+    try {
+      const files =
+        kind === 'sftp' ? sftpFiles({ connection: await ssh.connect(), folder }) : localFiles({ folder, owner: 'server' })
+      await expect(files.create('.backup-desk.lease', 'x'.repeat(100_000))).rejects.toThrow()
+      expect(await readdir(folder)).toEqual([])
+    } finally {
+      await promisify(execFile)('umount', ['-l', folder])
+    }
   })
 
   it('lists 500 backups within 2 s, at 50 ms each way', async () => {

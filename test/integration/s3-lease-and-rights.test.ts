@@ -11,6 +11,7 @@ import { contentOf, SLOT_KINDS } from '#test/support/slots.ts'
 const never = new AbortController().signal
 afterEach(() => {
   vi.useRealTimers()
+  vi.restoreAllMocks()
 })
 const s3 = faultyS3()
 
@@ -40,6 +41,38 @@ describe('the lease of a filestore', () => {
     await lease.release()
     expect(await repository.list()).toEqual([])
     expect(String(await buffer(await repository.read('.backup-desk.lease')))).toBe('{"token":"other"}')
+  })
+
+  it('is still had when the answer to a beat was lost with the line', async () => {
+    const repository = await s3.open()
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    const lease = await repository.lease()
+    const slot = await repository.openSlot(incomingOf('new'))
+    const isBeat = ({ method, path }: { method: string; path: string }) => method === 'PUT' && path.includes('.backup-desk.lease')
+    s3.proxy.add({ fault: { kind: 'lost-answer' }, when: isBeat })
+    s3.proxy.add({ fault: { kind: 'reset-request', after: 0 }, when: isBeat, times: 4 })
+    vi.advanceTimersByTime(20_000)
+    vi.advanceTimersByTime(20_000)
+    for (const kind of SLOT_KINDS) await sendPart(slot, kind, contentOf('new', kind))
+    await slot.putInPlace(hashesOf('new'), never)
+    expect(
+      s3.proxy.requests.filter((seen) => seen.startsWith('PUT') && seen.includes('.backup-desk.lease')).length,
+    ).toBeGreaterThan(6)
+    await lease.release()
+    await expectWhole(repository, 'new')
+  })
+
+  it('is let go of when nothing answers', async () => {
+    const repository = await s3.open({ patience: { stallMs: 60_000, pauseMs: 10 } })
+    const lease = await repository.lease()
+    s3.proxy.add({ fault: { kind: 'stall', after: 0 }, times: 1000 })
+    const timeout = AbortSignal.timeout.bind(AbortSignal)
+    vi.spyOn(AbortSignal, 'timeout').mockImplementation((milliseconds) => timeout(milliseconds / 50))
+    const began = performance.now()
+    await lease.release()
+    expect(performance.now() - began).toBeLessThan(20_000)
+    s3.proxy.clear()
+    await (await repository.lease()).release()
   })
 
   it('lets one in at a time where the server knows no conditions', async () => {

@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
+import { ListMultipartUploadsCommand, UploadPartCommand } from '@aws-sdk/client-s3'
 import { describe, expect, it } from 'vitest'
 import type { IncomingSlot } from '#engine/foundation/repository/types.ts'
 import { faultyS3 } from '#test/support/faulty-s3.ts'
@@ -134,6 +137,43 @@ describe('writing to a filestore', () => {
     await repository.put('a.gz', Readable.from(pieces(large, MiB)), { sha256: hashOf(large), ifAbsent: true })
     expect((await buffer(await repository.read('a.gz'))).equals(large)).toBe(true)
     expect(await codeOf(repository.put('a.gz', Readable.from(pieces(large, MiB)), { ifAbsent: true }))).toBe('exists')
+  })
+
+  it('leaves no upload behind that could not be written down', async () => {
+    const transfers = join(await temporaryFolder(), 'transfers')
+    const repository = await s3.open({ transfers })
+    const slot = await repository.openSlot(incoming())
+    await writeFile(transfers, 'a file where the folder should be')
+    await expect(slot.write('database', Readable.from(pieces(large, MiB)), 0, never)).rejects.toThrow()
+    expect(await s3.uploadsOf(repository)).toEqual([])
+  })
+
+  it('puts nothing in place that became something else after it was checked', async () => {
+    const repository = await s3.open()
+    const lease = await repository.lease()
+    const slot = await repository.openSlot(incomingOf('new'))
+    for (const kind of SLOT_KINDS) await sendPart(slot, kind, contentOf('new', kind))
+    const client = s3.server.client()
+    const Key = repository.connection.keyOf('testsite-1.sql.gz')
+    const upload = async (UploadId: string) => {
+      const Body = Buffer.alloc(contentOf('new', 'database').length)
+      await client.send(new UploadPartCommand({ Bucket: s3.server.bucket, Key, UploadId, PartNumber: 1, Body }))
+    }
+    let looks = 0
+    const isSecondLook = ({ method, path }: { method: string; path: string }) =>
+      method === 'GET' && path.includes('uploadId=') && path.includes('.sql.gz') && ++looks === 2
+    const listed = await client.send(new ListMultipartUploadsCommand({ Bucket: s3.server.bucket, Prefix: Key }))
+    s3.proxy.add({
+      fault: { kind: 'first', action: () => upload(listed.Uploads?.[0]?.UploadId ?? '') },
+      when: isSecondLook,
+    })
+    expect(await codeOf(slot.putInPlace(hashesOf('new'), never))).toBe('slot-index-pending')
+    expect((await repository.readIndex()).size).toBe(0)
+    await lease.release()
+    // what can't be finished is given up
+    await (await repository.lease()).release()
+    expect(await s3.uploadsOf(repository)).toEqual([])
+    expect(await repository.list()).toEqual([])
   })
 
   it('is finished by the next program when it breaks off between the parts', async () => {

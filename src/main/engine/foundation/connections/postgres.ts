@@ -48,6 +48,10 @@ export async function connectPostgres(
   const mode = connection.host.startsWith('/') ? 'disable' : connection.tls
   const ssl = mode === 'disable' ? false : tlsOptions(mode, await readTlsFiles(connection))
   const stream = tunnel ? connectedSocket(await openTunnel(tunnel, signal)) : null
+  if (signal?.aborted) {
+    stream?.destroy()
+    signal.throwIfAborted()
+  }
   const client = new pg.Client({
     host: connection.host,
     port: connection.port,

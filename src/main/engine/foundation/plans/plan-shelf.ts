@@ -46,6 +46,11 @@ export class PlanShelf<S extends Shelved> {
     try {
       const confirmation = confirmationOf(stored.plan)
       isConfirmed = confirmation === null || (await context.confirm(confirmation))
+      // the window may have stood open for hours
+      if (isConfirmed && isExpired(stored)) {
+        isConfirmed = false
+        throw tooOld()
+      }
     } finally {
       stored.isUsed = isConfirmed
     }
@@ -55,7 +60,7 @@ export class PlanShelf<S extends Shelved> {
   #runnable(context: Pick<EngineContext, 'home'>, id: string): S {
     const stored = this.get(context, id)
     if (stored.isUsed) throw unusable('plan-used', 'This plan was run already; a plan is valid once')
-    if (Date.parse(stored.plan.expiresAt) <= Date.now()) throw unusable('plan-expired', 'This plan is older than 10 minutes')
+    if (isExpired(stored)) throw tooOld()
     if (!stored.plan.runnable) {
       const failed = stored.plan.checks
         .filter(({ outcome }) => outcome === 'failed')
@@ -72,6 +77,14 @@ export class PlanShelf<S extends Shelved> {
     for (const [id, { plan }] of known) if (Date.parse(plan.expiresAt) < Date.now() - PLAN_LIFE_MS) known.delete(id)
     return known
   }
+}
+
+function isExpired({ plan }: Shelved): boolean {
+  return Date.parse(plan.expiresAt) <= Date.now()
+}
+
+function tooOld(): AppError {
+  return unusable('plan-expired', 'This plan is older than 10 minutes')
 }
 
 function unusable(code: string, what: string): AppError {

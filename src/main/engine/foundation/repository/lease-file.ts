@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { AppError } from '#shared/errors.ts'
 import { formatMomentLong } from '#shared/format.ts'
+import { orAborted } from '../or-aborted.ts'
 import { isAlive, ownIdentity } from '../process-identity.ts'
 import { LEASE_FILE } from './names.ts'
 import { hasCode, type RepositoryFiles } from './repository-files.ts'
@@ -15,6 +16,8 @@ const DEAD_MS = 60_000
 /** Always as long, so that a heartbeat can rewrite the last byte of whatever lease is there without harm. */
 const LEASE_BYTES = 1024
 const LONGEST_PAUSE_MS = 2000
+/** Who is done, or was cancelled, waits no longer for a server that does not answer. */
+export const RELEASE_MS = 5000
 
 const ownerSchema = z.object({
   token: z.string().max(64),
@@ -51,14 +54,15 @@ export async function takeLeaseFile(
   const owner = newOwner()
   const text = `${JSON.stringify(owner).padEnd(LEASE_BYTES - 1)}\n`
   const began = performance.now()
+  /** Of the folder's clock over one of ours that nobody sets. */
   let clockLead: number | null = null
   for (let pause = 100; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
     signal?.throwIfAborted()
     if (await isCreated(files, text)) return hold(files, owner.token)
     const present = await look(files)
     if (present === null) continue
-    clockLead ??= (await files.now()) - Date.now()
-    if (Date.now() + clockLead - present.modified > DEAD_MS || isGone(present.owner)) {
+    clockLead ??= (await files.now()) - performance.now()
+    if (performance.now() + clockLead - present.modified > DEAD_MS || isGone(present.owner)) {
       await breakLease(files, present)
       continue
     }
@@ -87,10 +91,15 @@ async function isCreated(files: RepositoryFiles, text: string): Promise<boolean>
   }
 }
 
+/** null: it came or went at that very moment. */
 async function look(files: RepositoryFiles): Promise<Present | null> {
   const facts = await files.stat(LEASE_FILE)
-  const file = await files.readText(LEASE_FILE, LEASE_BYTES)
-  if (!facts || !file) return null
+  const file = await files.readText(LEASE_FILE, LEASE_BYTES).catch((error: unknown) => {
+    if (hasCode(error, 'changed-while-reading')) return null
+    throw error
+  })
+  // the age of one must not be taken for that of another
+  if (!facts || !file || facts.version !== file.version) return null
   return { owner: ownerOf(file.text), text: file.text, version: file.version, modified: facts.modified.getTime() }
 }
 
@@ -143,6 +152,8 @@ function hold(files: RepositoryFiles, token: string): FileLease {
         await files.touch(LEASE_FILE, LEASE_BYTES).catch(() => {})
         return
       }
+      // it would keep the lease of the other one alive
+      clearInterval(beat)
       throw new AppError(
         'lease-lost',
         `Another program took over ${files.place}, because this computer was not heard of for a minute. What was stored so far stays there; nothing was put in place.`,
@@ -153,7 +164,8 @@ function hold(files: RepositoryFiles, token: string): FileLease {
       if (!held.delete(token)) return
       clearInterval(beat)
       // one that can't be removed, for want of a connection, dies by itself
-      if (await isOurs().catch(() => false)) await files.remove(LEASE_FILE).catch(() => {})
+      const limit = AbortSignal.timeout(RELEASE_MS)
+      if (await orAborted(isOurs(), limit).catch(() => false)) await orAborted(files.remove(LEASE_FILE), limit).catch(() => {})
     },
   }
 }

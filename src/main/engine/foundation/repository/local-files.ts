@@ -10,8 +10,8 @@ import { orAborted } from '../or-aborted.ts'
 import { MAX_INDEX_BYTES } from './backup-index.ts'
 import { createFile, type FolderOwner, makeHomeFolder } from './file-owner.ts'
 import { openPlainFile, readPlainFile, statPlainFile } from './folder-read.ts'
-import { INDEX_FILE, SERVER_INDEX_TEMPORARY } from './names.ts'
-import { existsAlready, hasCode, notFound, type RepositoryFiles, type TextFile } from './repository-files.ts'
+import { clockName, INDEX_FILE, SERVER_INDEX_TEMPORARY } from './names.ts'
+import { existsAlready, notFound, type RepositoryFiles, type TextFile } from './repository-files.ts'
 
 /** The files of a folder of this computer, and its path. */
 export interface LocalFiles extends RepositoryFiles {
@@ -52,7 +52,7 @@ export function localFiles(options: LocalFilesOptions): LocalFiles {
 
   async function readText(name: string, maxBytes: number): Promise<TextFile | null> {
     const handle = await openPlainFile(at(name)).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT' || error.code === 'ENOTDIR' || hasCode(error, 'not-a-file')) return null
+      if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null
       throw error
     })
     if (handle === null) return null
@@ -130,6 +130,9 @@ export function localFiles(options: LocalFilesOptions): LocalFiles {
       try {
         await handle.writeFile(text)
         await handle.sync()
+      } catch (error) {
+        await rm(at(name), { force: true })
+        throw error
       } finally {
         await handle.close()
       }
@@ -174,7 +177,17 @@ export function localFiles(options: LocalFilesOptions): LocalFiles {
       await syncFolder(folder)
     },
 
-    now: async () => Date.now(),
+    async now() {
+      // a network disk goes by the clock of its server
+      const name = clockName()
+      const handle = await createFile(folder, name, owner)
+      try {
+        return Number((await handle.stat()).mtimeMs)
+      } finally {
+        await handle.close()
+        await rm(at(name), { force: true })
+      }
+    },
   }
 }
 

@@ -58,6 +58,11 @@ export function newWriteId(): string {
   return `zbd-${randomBytes(8).toString('hex')}`
 }
 
+/** A file that is made to see what time the folder's clock has. */
+export function clockName(): string {
+  return `${OWN_PREFIX}clock-${randomBytes(8).toString('hex')}`
+}
+
 /** What makes a transfer the same one again. Where the backup goes to does not count: its parts lie there. */
 export interface TransferFacts {
   name: string

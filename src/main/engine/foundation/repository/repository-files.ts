@@ -34,14 +34,14 @@ export interface RepositoryFiles {
   stat(name: string): Promise<FileStat | null>
   /** @throws AppError `not-found`, `not-a-file`, `changed-while-reading` */
   read(name: string, options?: ReadOptions): Promise<Readable>
-  /** The first `maxBytes` of a file, one state of it; null: no such plain file. */
+  /** The first `maxBytes` of a file, one state of it; null: there is none. @throws AppError `not-a-file`, `changed-while-reading` */
   readText(name: string, maxBytes: number): Promise<TextFile | null>
   /**
    * Writes a stream, synced when it resolves. From an `offset` on: into a file that is there, which is cut there first.
    * @returns the file's size
    */
   write(name: string, body: Readable, options: { offset?: number; signal?: AbortSignal | undefined }): Promise<number>
-  /** A new file, whole and synced when it resolves. @throws AppError `exists` */
+  /** A new file, whole and synced when it resolves; when it rejects, there is none. @throws AppError `exists` */
   create(name: string, text: string): Promise<void>
   /** Renews the time of change of a file of `size` bytes that ends in a line end; never makes one. @throws AppError `not-found` */
   touch(name: string, size: number): Promise<void>

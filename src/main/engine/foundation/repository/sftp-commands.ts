@@ -51,7 +51,8 @@ export function serverCommands(connection: SshConnection): ServerCommands {
       return code === 0 ? stdout : null
     } catch (error) {
       if (isCancelled(error) || hasCode(error, 'connection-lost')) throw error
-      isRefused = true
+      // one that took long was run all the same
+      isRefused = !hasCode(error, 'command-timeout')
       return null
     }
   }

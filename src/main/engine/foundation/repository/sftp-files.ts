@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { posix } from 'node:path'
 import { PassThrough, pipeline, Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
@@ -7,7 +7,7 @@ import { sureBytes } from '../connections/ssh/sftp-write.ts'
 import type { RemoteFacts, SshConnection } from '../connections/ssh/types.ts'
 import { MAX_INDEX_BYTES } from './backup-index.ts'
 import { assertReadable, type Likeness, likeness } from './file-owner.ts'
-import { INDEX_FILE, isOurs, OWN_PREFIX, SERVER_INDEX_TEMPORARY } from './names.ts'
+import { clockName, INDEX_FILE, isOurs, SERVER_INDEX_TEMPORARY } from './names.ts'
 import {
   changedWhileReading,
   existsAlready,
@@ -93,8 +93,10 @@ export function sftpFiles({ connection, folder: given }: { connection: SshConnec
 
   async function readText(name: string, maxBytes: number): Promise<TextFile | null> {
     for (let tried = 0; tried < READ_TRIES; tried += 1) {
-      const before = await stat(name)
-      if (before === null) return null
+      const facts = await remote.facts(at(name))
+      if (facts === null) return null
+      const before = statOf(name, facts)
+      if (before === null) throw notAFile(at(name))
       const bytes = await remote.read(at(name), { length: maxBytes }).then(buffer, (error: unknown) => {
         if (hasCode(error, 'not-found')) return null
         throw error
@@ -123,8 +125,11 @@ export function sftpFiles({ connection, folder: given }: { connection: SshConnec
     })
     await remote
       .write(at(name), Readable.from([Buffer.from(text)]), { exclusive: true, mode: like.mode })
-      .catch((error: unknown) => {
-        throw hasCode(error, 'exists') ? existsAlready(name, place) : error
+      .catch(async (error: unknown) => {
+        if (hasCode(error, 'exists')) throw existsAlready(name, place)
+        // it was made, and could not be written
+        if (hasCode(error, 'disk-full')) await remove(name).catch(() => {})
+        throw error
       })
     try {
       await take(name, like)
@@ -232,7 +237,7 @@ export function sftpFiles({ connection, folder: given }: { connection: SshConnec
     },
 
     async now() {
-      const name = `${OWN_PREFIX}clock-${randomBytes(8).toString('hex')}`
+      const name = clockName()
       await createFile(name, '')
       try {
         const facts = await stat(name)

@@ -3,7 +3,8 @@ import { PutObjectCommand } from '@aws-sdk/client-s3'
 import { AppError } from '#shared/errors.ts'
 import type { S3Connection } from '../../connections/s3/connection.ts'
 import { isUnmet } from '../../connections/s3/errors.ts'
-import { busy, held, isGone, type LeaseOwner, newOwner, ownerOf } from '../lease-file.ts'
+import { orAborted } from '../../or-aborted.ts'
+import { busy, held, isGone, type LeaseOwner, newOwner, ownerOf, RELEASE_MS } from '../lease-file.ts'
 import { LEASE_FILE } from '../names.ts'
 import { hasCode } from '../repository-files.ts'
 import type { Lease } from '../types.ts'
@@ -116,11 +117,16 @@ function hold(s3: S3Connection, owner: LeaseOwner, taken: string): ObjectLease {
 
   async function renew(): Promise<void> {
     beats += 1
+    const signal = AbortSignal.timeout(HEARTBEAT_MS)
     try {
-      version = await putObject(s3, LEASE_FILE, textOf(owner, { beats }), { expected: { version } })
+      version = await putObject(s3, LEASE_FILE, textOf(owner, { beats }), { expected: { version }, signal })
     } catch (error) {
       // a cut connection comes back; whether the lease is still ours is asked before it matters
-      if (hasCode(error, 'changed-meanwhile')) isLost = true
+      if (!hasCode(error, 'changed-meanwhile')) return
+      // a beat whose answer was lost may have been put all the same
+      const present = await look(s3, signal).catch(() => undefined)
+      if (present?.owner?.token === owner.token) version = present.version
+      else isLost = present !== undefined
     }
   }
 
@@ -143,13 +149,13 @@ function hold(s3: S3Connection, owner: LeaseOwner, taken: string): ObjectLease {
     async release() {
       if (!held.delete(owner.token)) return
       clearInterval(beat)
-      await beating
-      if (isLost) return
+      const signal = AbortSignal.timeout(RELEASE_MS)
       try {
-        if ((await look(s3))?.owner?.token !== owner.token) return
-        await removeObject(s3, LEASE_FILE).catch(async (error: unknown) => {
+        await orAborted(beating, signal)
+        if (isLost || (await look(s3, signal))?.owner?.token !== owner.token) return
+        await removeObject(s3, LEASE_FILE, signal).catch(async (error: unknown) => {
           if (!hasCode(error, 'filestore-forbidden')) throw error
-          await putObject(s3, LEASE_FILE, textOf(owner, { released: true }), { expected: 'anything' })
+          await putObject(s3, LEASE_FILE, textOf(owner, { released: true }), { expected: 'anything', signal })
         })
       } catch {
         // one that can't be given back, for want of a connection, dies by itself

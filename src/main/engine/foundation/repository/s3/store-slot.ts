@@ -6,7 +6,16 @@ import type { IncomingSlot, IndexEntry, SlotWriting } from '../types.ts'
 import { PartCutter } from './cut-parts.ts'
 import { fileOf, finishSlot, forgetUploads } from './finish-slot.ts'
 import { readIndexObject } from './index-object.ts'
-import { createUpload, etagOf, listParts, partBytesFor, type StoredPart, sendParts, type Upload } from './multipart.ts'
+import {
+  abortUpload,
+  createUpload,
+  etagOf,
+  listParts,
+  partBytesFor,
+  type StoredPart,
+  sendParts,
+  type Upload,
+} from './multipart.ts'
 import { statObject } from './objects.ts'
 import { storeIdOf, type UploadRecord, type UploadRecords } from './upload-record.ts'
 
@@ -84,7 +93,13 @@ export async function storeSlot(
           throw partDiffers(fileOf(record, kind), { offset })
         }
         const upload = known && present ? known : await createUpload(s3, fileOf(record, kind), signal)
-        if (upload !== known) await remember(kind, upload.uploadId)
+        if (upload !== known) {
+          await remember(kind, upload.uploadId).catch(async (error: unknown) => {
+            // what is written down nowhere would lie there for good
+            await abortUpload(s3, upload).catch(() => {})
+            throw error
+          })
+        }
         const sent = await sendParts(s3, upload, new PartCutter(body, { after: offset / partBytes }), {
           partBytes,
           signal,
