@@ -184,6 +184,7 @@ function buildProgram(terminal: Terminal, json: boolean, run: Run): Command {
     .option('--schema <name>', 'write the database into this schema, which must be free')
     .option('--without-owners', 'all belongs to the database user of the site')
     .option('--without-grants', 'leave out who may do what')
+    .option('--loader <where>', 'here: from this computer; server: by psql on the site’s server, over SSH', 'here')
     .option('--no-safety-backup', 'do not back the site up first')
     .option('--plan', 'show what would happen; change nothing')
     .option('--confirm <site>', 'run it; names the site once more')

@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useRef, useState } from 'react'
 import type { RepositoryName } from '#shared/model/backup.ts'
-import type { RestorePart, RestorePlan } from '#shared/model/plan.ts'
+import type { Loader, RestorePart, RestorePlan } from '#shared/model/plan.ts'
 import { call } from '../bridge.ts'
 import { callUnlocking } from '../queries.ts'
 import { type PlanKind, usePlannedRun } from './use-planned-run.ts'
@@ -22,6 +22,8 @@ export interface RestoreOptions {
   schema: string | null
   withoutOwners: boolean
   withoutGrants: boolean
+  /** Who loads the database. */
+  loader: Loader
   safetyBackup: boolean
   /** Tried besides the stored ones, for this plan only. */
   passwords: string[]
@@ -71,6 +73,7 @@ function defaultsFor(site: string): RestoreOptions {
     schema: null,
     withoutOwners: false,
     withoutGrants: false,
+    loader: 'here',
     safetyBackup: true,
     passwords: [],
   }
@@ -87,6 +90,7 @@ export function restoreCommand({ site, name }: RestoreSource, options: RestoreOp
     isUsual ? '' : `--parts ${parts.join(',')}`,
     options.withoutOwners ? '--without-owners' : '',
     options.withoutGrants ? '--without-grants' : '',
+    options.loader === 'server' ? '--loader server' : '',
     options.safetyBackup ? '' : '--no-safety-backup',
     `--confirm ${onto}`,
   ]

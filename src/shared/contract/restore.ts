@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { repositoryNameSchema } from '../model/backup.ts'
-import { keptStateSchema, restorePartSchema, restorePlanSchema, wayBackPlanSchema } from '../model/plan.ts'
+import { keptStateSchema, loaderSchema, restorePartSchema, restorePlanSchema, wayBackPlanSchema } from '../model/plan.ts'
 import { siteNameSchema } from '../model/site.ts'
 import { startedSchema } from './backups.ts'
 import { defineProcedure } from './define.ts'
@@ -20,6 +20,8 @@ export const restore = {
       schema: z.string().min(1).max(63).optional(),
       withoutOwners: z.boolean().default(false),
       withoutGrants: z.boolean().default(false),
+      /** `server`: by `psql` on the site's server, which must be reached by SSH. */
+      loader: loaderSchema.default('here'),
       /** Back the site up into the vault first. */
       safetyBackup: z.boolean().default(true),
       passwords: z.array(z.string().max(1024)).max(20).default([]),

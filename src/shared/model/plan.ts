@@ -3,6 +3,9 @@ import { repositoryNameSchema } from './backup.ts'
 
 export const restorePartSchema = z.enum(['database', 'files', 'config', 'security'])
 
+/** Who loads a dump: this computer, statement by statement, or `psql` on the site's server. */
+export const loaderSchema = z.enum(['here', 'server'])
+
 export const planCheckSchema = z.object({
   name: z.string(),
   outcome: z.enum(['passed', 'warning', 'failed']),
@@ -33,6 +36,8 @@ export const restorePlanSchema = z.object({
   schema: z.string(),
   withoutOwners: z.boolean(),
   withoutGrants: z.boolean(),
+  /** Who loads the database. */
+  loader: loaderSchema,
   /** A backup of the site as it is now goes into the vault first, under this name; null: switched off. */
   safetyBackup: z.string().nullable(),
   /** Age of the backup in seconds when the plan was made. */
@@ -119,6 +124,7 @@ export const confirmationSchema = z.object({
   planLabel: z.string(),
 })
 
+export type Loader = z.infer<typeof loaderSchema>
 export type RestorePart = z.infer<typeof restorePartSchema>
 export type PlanCheck = z.infer<typeof planCheckSchema>
 export type PlanStep = z.infer<typeof planStepSchema>

@@ -1,12 +1,13 @@
 import { AppError } from '#shared/errors.ts'
 import { formatBytes, formatCount, formatDuration, formatMomentLong } from '#shared/format.ts'
-import type { RestorePart, RestorePlan } from '#shared/model/plan.ts'
+import type { Loader, RestorePart, RestorePlan } from '#shared/model/plan.ts'
 import { type Outcome, wrongUse } from '../exit.ts'
 import type { Session } from '../session.ts'
 import { REPOSITORIES, repositoryOption } from './list.ts'
 import { checksText, notSafe, rowsText, stepsText } from './plan-text.ts'
 
 const PARTS = ['database', 'files', 'config', 'security'] as const satisfies RestorePart[]
+const LOADERS = ['here', 'server'] as const satisfies Loader[]
 
 export interface RestoreOptions {
   from?: string
@@ -16,6 +17,8 @@ export interface RestoreOptions {
   schema?: string
   withoutOwners?: boolean
   withoutGrants?: boolean
+  /** Who loads the database. */
+  loader?: string
   /** commander's form of `--no-safety-backup`. */
   safetyBackup?: boolean
   plan?: boolean
@@ -38,6 +41,7 @@ export async function restoreBackup(session: Session, site: string, name: string
   const parts = (options.parts ?? 'database,files')
     .split(',')
     .map((part) => repositoryOption<RestorePart>(part.trim(), '--parts', PARTS) ?? 'database')
+  const loader = repositoryOption<Loader>(options.loader, '--loader', LOADERS) ?? 'here'
   const passwords = await session.sources.passwords()
   const planning = await session.engine.call('restore.plan', {
     site,
@@ -46,6 +50,7 @@ export async function restoreBackup(session: Session, site: string, name: string
     passwords,
     withoutOwners: options.withoutOwners ?? false,
     withoutGrants: options.withoutGrants ?? false,
+    loader,
     safetyBackup: options.safetyBackup ?? true,
     ...(from ? { from } : {}),
     ...(options.of === undefined ? {} : { sourceSite: options.of }),
@@ -104,7 +109,7 @@ function leftOut({ withoutOwners, withoutGrants }: RestorePlan): string {
 }
 
 function commandOf({ site, backup }: RestorePlan, options: RestoreOptions): string {
-  const { from, parts, of, schema, withoutOwners, withoutGrants, safetyBackup } = options
+  const { from, parts, of, schema, withoutOwners, withoutGrants, loader, safetyBackup } = options
   return [
     `zbd restore ${site} ${backup.name}`,
     ...(of === undefined ? [] : [`--of ${of}`]),
@@ -113,6 +118,7 @@ function commandOf({ site, backup }: RestorePlan, options: RestoreOptions): stri
     ...(schema === undefined ? [] : [`--schema ${schema}`]),
     ...(withoutOwners ? ['--without-owners'] : []),
     ...(withoutGrants ? ['--without-grants'] : []),
+    ...(loader === 'server' ? ['--loader server'] : []),
     ...(safetyBackup === false ? ['--no-safety-backup'] : []),
     `--confirm ${site}`,
   ].join(' ')

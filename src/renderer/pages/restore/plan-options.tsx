@@ -35,6 +35,31 @@ export function SafetyBackupOption({ plan, options, busy, onChange }: OptionsPro
   )
 }
 
+/** Over a slow line, or when the dump lies on the server already, its own psql is the quicker way. Only for servers behind SSH. */
+export function LoaderOption({ plan, options, busy, onChange }: OptionsProps) {
+  const id = useId()
+  const sites = useSites().data?.sites ?? []
+  const isRemote = sites.find(({ site }) => site.name === options.onto)?.site.server?.kind === 'ssh'
+  if (!isRemote || !plan.parts.includes('database')) return null
+  const tried = plan.checks.find(({ name }) => name === 'Loader')
+  return (
+    <div className={classes.loader}>
+      <Switch
+        id={id}
+        checked={options.loader === 'server'}
+        disabled={busy}
+        onChange={(event) => onChange({ loader: event.currentTarget.checked ? 'server' : 'here' })}
+      />
+      <label htmlFor={id}>
+        <b>Load the database with psql on the server</b>
+        <span>
+          {tried ? `${tried.finding}.` : 'Otherwise every row travels from here. A dump that lies there already does not travel.'}
+        </span>
+      </label>
+    </div>
+  )
+}
+
 /** For a staging copy, and for databases whose roles are other ones. */
 export function MoreOptions({ plan, options, busy, onChange }: OptionsProps) {
   const sites = useSites().data?.sites ?? []
@@ -54,7 +79,7 @@ export function MoreOptions({ plan, options, busy, onChange }: OptionsProps) {
           value={options.onto}
           disabled={busy}
           allowDeselect={false}
-          onChange={(onto) => onto !== null && onChange({ onto })}
+          onChange={(onto) => onto !== null && onChange({ onto, loader: 'here' })}
         />
         <TextInput
           label="Into the schema"

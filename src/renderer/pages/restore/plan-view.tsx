@@ -7,7 +7,7 @@ import { ErrorBox, Notice } from '../../components/states.tsx'
 import { StepList } from '../../components/step-list.tsx'
 import type { RestoreOptions } from '../../lib/use-restore.ts'
 import { Checks, ConfigFiles, Media, Tables, whyNotRunnable } from './plan-changes.tsx'
-import { MoreOptions, SafetyBackupOption } from './plan-options.tsx'
+import { LoaderOption, MoreOptions, SafetyBackupOption } from './plan-options.tsx'
 import { PartCards } from './plan-parts.tsx'
 import classes from './restore.module.css'
 
@@ -41,6 +41,7 @@ export function PlanView(props: {
         )}
         <Effect plan={plan} />
         <PartCards plan={plan} asked={options.parts} busy={busy} onParts={(parts) => onChange({ parts })} />
+        <LoaderOption {...choice} />
         <MoreOptions {...choice} />
         {plan.parts.includes('database') && plan.tables.length > 0 && (
           <Tables title="What is replaced" tables={plan.tables} kept={plan.keptSchema} />

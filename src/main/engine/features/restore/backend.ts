@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
-import { connectPostgres, type PostgresConnection } from '#engine/foundation/connections/postgres.ts'
+import { connectPostgres, type PostgresConnection, type QuerySession } from '#engine/foundation/connections/postgres.ts'
 import { AppError } from '#shared/errors.ts'
 
 const SILENCE_MS = 20_000
@@ -16,7 +16,7 @@ export interface Backend {
 }
 
 /** Begins the one transaction of a load, without time limits. */
-export async function beginLoading(client: pg.Client): Promise<{ backend: Backend; isSuperuser: boolean }> {
+export async function beginLoading(client: QuerySession): Promise<{ backend: Backend; isSuperuser: boolean }> {
   await client.query('BEGIN')
   await client.query('SET LOCAL statement_timeout = 0')
   await client.query('SET LOCAL idle_in_transaction_session_timeout = 0')

@@ -1,5 +1,4 @@
-import type pg from 'pg'
-import { quoteIdentifier } from '#engine/foundation/connections/postgres.ts'
+import { type QuerySession, quoteIdentifier } from '#engine/foundation/connections/postgres.ts'
 import { AppError } from '#shared/errors.ts'
 import { objectsOfSchema } from './objects-of-schema.ts'
 
@@ -26,7 +25,7 @@ const NAME_COLUMNS = `SELECT c.relname AS table, a.attname AS column FROM pg_att
  * @param other the dump's own name
  * @throws AppError `schema-in-text`
  */
-export async function checkNothingOutside(client: pg.Client, made: string, other: string): Promise<void> {
+export async function checkNothingOutside(client: QuerySession, made: string, other: string): Promise<void> {
   const names = [quoteIdentifier(made), quoteIdentifier(other)]
   const { rows: found } = await client.query('SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1', [other])
   if (found.length === 0) return

@@ -1,6 +1,5 @@
-import type pg from 'pg'
 import { heldBy, holderName, type LockHolder, watchLockHolders } from '#engine/foundation/connections/lock-holders.ts'
-import { type PostgresConnection, quoteIdentifier } from '#engine/foundation/connections/postgres.ts'
+import { type PostgresConnection, type QuerySession, quoteIdentifier } from '#engine/foundation/connections/postgres.ts'
 import { AppError } from '#shared/errors.ts'
 
 /** How long a load waits for whoever holds the live tables. */
@@ -20,7 +19,7 @@ export interface LockWait {
  * @throws AppError `database-locked`
  */
 export async function withLockWait<T>(
-  client: pg.Client,
+  client: QuerySession,
   connection: PostgresConnection,
   action: () => Promise<T>,
   options: LockWait = {},
@@ -47,7 +46,7 @@ export async function withLockWait<T>(
  * Keeps writers out of the live tables until the transaction ends, once those that are under way are done. A table that
  * somebody else put into the schema, and that this role may not touch, is none of the site's.
  */
-export async function lockLiveTables(client: pg.Client, schema: string): Promise<void> {
+export async function lockLiveTables(client: QuerySession, schema: string): Promise<void> {
   const { rows } = await client.query<{ name: string }>(
     `SELECT c.relname AS name FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
      WHERE n.nspname = $1 AND c.relkind IN ('r', 'p') AND pg_catalog.has_table_privilege(c.oid, 'UPDATE, DELETE, TRUNCATE')

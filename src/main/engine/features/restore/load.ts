@@ -1,25 +1,20 @@
 import { pipeline } from 'node:stream/promises'
 import type pg from 'pg'
 import { from as copyFrom } from 'pg-copy-streams'
-import { connectPostgres, type PostgresConnection, quoteIdentifier, schemaOid } from '#engine/foundation/connections/postgres.ts'
+import { connectPostgres, type QuerySession, quoteIdentifier, schemaOid } from '#engine/foundation/connections/postgres.ts'
 import { AppError } from '#shared/errors.ts'
 import { DumpGate, type DumpTarget, type LeftOut } from './allow-list/dump-gate.ts'
 import type { StatementFacts } from './allow-list/facts.ts'
 import { type Backend, beginLoading, type ConnectionWatch, endBackend, watchConnection } from './backend.ts'
-import { commitUnknown, wasCommitted } from './commit-outcome.ts'
-import { checkNothingOutside } from './copied-schema.ts'
-import { lockLiveTables, withLockWait } from './live-lock.ts'
-import { asLoadError, connectionLost, runsAsSuperuser, statementFailed, transactionEnded, UNCHANGED } from './load-errors.ts'
+import { asLoadError, runsAsSuperuser, statementFailed, transactionEnded } from './load-errors.ts'
+import { checkWhole, commitLoad, type LoadFrame, moveLiveAway } from './load-frame.ts'
 import { type OutsideGuard, watchOutside } from './outside-guard.ts'
 import { scriptError } from './script/errors.ts'
 import { readScript, type ScriptCopy, type ScriptItem } from './script/script-reader.ts'
 
-export interface LoadRequest extends DumpTarget {
-  connection: PostgresConnection
+export interface LoadRequest extends DumpTarget, LoadFrame {
   /** Plain SQL bytes. Its end means that everything before it, decryption and gzip, ended well. */
   script: AsyncIterable<Buffer>
-  /** The name under which the live schema is kept; null: there is no live schema. */
-  keepLiveAs: string | null
   signal: AbortSignal
   onProgress?: (progress: LoadProgress) => void
   /** Told of each statement that is allowed, before it runs. */
@@ -28,11 +23,7 @@ export interface LoadRequest extends DumpTarget {
    * After everything was loaded and checked, right before COMMIT, with the session that loaded it. An error here rolls
    * everything back.
    */
-  beforeCommit?: (committing: Committing, client: pg.Client) => Promise<void>
-  /** Milliseconds to wait for locks on the live tables; default 10,000. */
-  lockWaitMs?: number
-  /** Told who the load waits for, and null once it goes on. */
-  onLockWait?: (text: string | null) => void
+  beforeCommit?: (committing: Committing, session: QuerySession) => Promise<void>
   /** Milliseconds without an answer after which the server is asked over another connection; default 20,000. */
   silenceMs?: number
 }
@@ -126,7 +117,8 @@ class Loader {
     this.#isSuperuser = isSuperuser
     this.#watch = watchConnection(client, connection, backend, silenceMs)
     const liveOid = await schemaOid(this.#client, this.#request.schema)
-    await this.#moveLiveAway()
+    await moveLiveAway(client, this.#request)
+    this.#requireTransaction('moving the live schema away')
     const outside = await watchOutside(client, schema, keepLiveAs)
     const onBytes = (bytes: number) => {
       this.#bytes += bytes
@@ -151,27 +143,6 @@ class Loader {
     await this.#request.beforeStatement?.(facts)
     if (item.kind === 'copy') await this.#copy(item, facts)
     else await this.#statement({ ...item, text }, facts)
-  }
-
-  /** Other sessions find the live schema under its name until COMMIT. */
-  async #moveLiveAway(): Promise<void> {
-    const { schema, keepLiveAs, connection, lockWaitMs, onLockWait } = this.#request
-    if (keepLiveAs === null) return
-    const client = this.#client
-    await withLockWait(
-      client,
-      connection,
-      async () => {
-        // only a try: whoever holds the tables is told before the load, not after it
-        await client.query('SAVEPOINT try_locks')
-        await lockLiveTables(client, schema)
-        await client.query('ROLLBACK TO SAVEPOINT try_locks')
-        await client.query('RELEASE SAVEPOINT try_locks')
-        await client.query(`ALTER SCHEMA ${quoteIdentifier(schema)} RENAME TO ${quoteIdentifier(keepLiveAs)}`)
-      },
-      { waitMs: lockWaitMs, onWait: onLockWait },
-    )
-    this.#requireTransaction('moving the live schema away')
   }
 
   async #statement(item: Exclude<ScriptItem, ScriptCopy>, facts: StatementFacts): Promise<void> {
@@ -217,47 +188,14 @@ class Loader {
   }
 
   async #finish(backend: Backend, liveOid: number | null, outside: OutsideGuard): Promise<void> {
-    const { schema, dumpSchema = schema, keepLiveAs, connection, lockWaitMs, onLockWait, signal, beforeCommit } = this.#request
-    const client = this.#client
+    const { signal, beforeCommit } = this.#request
     this.#doing = 'checking constraints'
     this.#report()
-    try {
-      await client.query('SET CONSTRAINTS ALL IMMEDIATE')
-    } catch (error) {
-      throw statementFailed(error, { text: 'SET CONSTRAINTS ALL IMMEDIATE', place: null })
-    }
-    if (dumpSchema !== schema) await checkNothingOutside(client, schema, dumpSchema)
-    // what others write right now belongs to the old data: they finish first
-    if (keepLiveAs !== null) {
-      const wait = { waitMs: lockWaitMs, onWait: onLockWait }
-      await withLockWait(client, connection, () => lockLiveTables(client, keepLiveAs), wait)
-    }
+    await checkWhole(this.#client, this.#request, outside)
     this.#requireTransaction('the whole dump')
-    await outside.check()
-    await beforeCommit?.({ backend, liveOid }, client)
+    await beforeCommit?.({ backend, liveOid }, this.#client)
     signal.throwIfAborted()
-    await this.#commit(backend, liveOid)
-  }
-
-  async #commit(backend: Backend, liveOid: number | null): Promise<void> {
-    let command: string
-    try {
-      command = (await this.#client.query('COMMIT')).command
-    } catch (error) {
-      // an answer of the server is a no; a lost connection is neither yes nor no
-      const answer = error as { code?: string; severity?: string; message: string }
-      if (answer.severity !== undefined && answer.severity !== 'FATAL') {
-        throw new AppError('statement-failed', `The server did not commit: ${answer.message}. ${UNCHANGED}`)
-      }
-      const { connection, schema } = this.#request
-      const committed = await wasCommitted(connection, schema, liveOid, backend).catch(() => {
-        throw commitUnknown(backend, error)
-      })
-      if (committed) return
-      throw connectionLost(answer, null)
-    }
-    if (command !== 'COMMIT')
-      throw new AppError('transaction-ended', `The server rolled back instead of committing. ${UNCHANGED}`)
+    await commitLoad(async () => (await this.#client.query('COMMIT')).command, this.#request, { backend, liveOid })
   }
 
   #requireTransaction(after: string): void {

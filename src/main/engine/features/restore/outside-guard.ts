@@ -1,4 +1,4 @@
-import type pg from 'pg'
+import type { QuerySession } from '#engine/foundation/connections/postgres.ts'
 import { AppError } from '#shared/errors.ts'
 
 /** Tells whether a load changed anything but the schema that it makes. */
@@ -67,7 +67,7 @@ const ROWS = `SELECT pg_catalog.format('%I.%I', schemaname, relname) AS name FRO
  * @param made the schema that the dump makes
  * @param kept the name under which the live schema is kept; null: there is none
  */
-export async function watchOutside(client: pg.Client, made: string, kept: string | null): Promise<OutsideGuard> {
+export async function watchOutside(client: QuerySession, made: string, kept: string | null): Promise<OutsideGuard> {
   const all = async <T extends object>(query: string, ...values: unknown[]) => (await client.query<T>(query, values)).rows
   const written = () => all<Found>(WRITTEN, made, kept ?? '')
   const sequences = () => all<{ name: string; goes_up: boolean; value: number | null }>(SEQUENCES, kept)

@@ -5,6 +5,7 @@ import type { Site } from '#shared/model/site.ts'
 import { wasCommitted } from './commit-outcome.ts'
 import { undoFiles } from './files/undo-files.ts'
 import {
+  diskOf,
   hasUndo,
   isCommitted,
   listUndoJobs,
@@ -15,6 +16,7 @@ import {
   type SiteFolders,
   type UndoRoot,
   type UndoStart,
+  undoPlaces,
 } from './files/undo-journal.ts'
 import { forgetUnfinished, listUnfinished } from './remote-files/unfinished.ts'
 import { siteFolders } from './site-folders.ts'
@@ -67,6 +69,7 @@ async function recoverJob(context: Recovery, site: Site, folders: SiteFolders, j
   const start = await readUndoStart(folders, job)
   // a files folder may be shared by sites
   if (start && start.site !== site.name) return
+  await diskOf(folders).removeTree(undoPlaces(folders, job).dump)
   if (await isCommitted(folders, job)) {
     if (await finishDropping(context, site, folders, job)) return
     if (start && start.undoes !== null && (await hasUndo(folders, start.undoes))) await finishTakingBack(folders, job)

@@ -9,11 +9,10 @@ import type { PlanCheck } from '#shared/model/plan.ts'
 import type { Site } from '#shared/model/site.ts'
 import { type ConfigResult, restoreConfig } from './config/restore-config.ts'
 import { undoFiles } from './files/undo-files.ts'
-import { appendToUndoJournal, diskOf, hasUndo, type SiteFolders, undoPlaces } from './files/undo-journal.ts'
+import { diskOf, hasUndo, type SiteFolders, undoPlaces } from './files/undo-journal.ts'
 import { finishRestore, type RestoreResult } from './finish-restore.ts'
 import { insideStep } from './inside-step.ts'
 import { readLiveOid } from './live.ts'
-import { type Committing, type LoadProgress, loadDump } from './load.ts'
 import { type MediaResult, restoreMedia } from './media/restore-media.ts'
 import { openPart } from './open-part.ts'
 import { confirmationOf } from './plan/describe-plan.ts'
@@ -21,8 +20,8 @@ import { configParts } from './plan/make-plan.ts'
 import { type PlannedPart, restorePlans, type StoredPlan } from './plan/stored-plan.ts'
 import { stillSame } from './remote-files/survey-remote-media.ts'
 import { forgetUnfinished, noteUnfinished } from './remote-files/unfinished.ts'
+import { restoreDatabase } from './restore-database.ts'
 import { siteFolders } from './site-folders.ts'
-import { verifyLoaded } from './verify-load.ts'
 import { restoreFacts } from './way-back/restore-facts.ts'
 
 /**
@@ -170,47 +169,20 @@ class RestoreRun {
   }
 
   async #loadDatabase(repository: Repository, part: PlannedPart): Promise<string[]> {
-    const job = this.#job
-    const { plan, dumpSchema } = this.#stored
-    const { schema, withoutOwners, withoutGrants } = plan
-    const enterPhase = () => job.phase('Loading the database', part.storedBytes, 'bytes')
-    let doing = ''
-    let isWaiting = false
-    enterPhase()
-    const request = {
-      connection: await this.#context.sites.connection(this.#site),
-      schema,
-      dumpSchema,
-      withoutOwners,
-      withoutGrants,
-      keepLiveAs: plan.keptSchema,
-      signal: job.signal,
-      onProgress: (progress: LoadProgress) => {
-        if (progress.doing !== doing) job.item('database', { detail: progress.doing })
-        doing = progress.doing
-      },
-      onLockWait: (text: string | null) => {
-        if (text === null) enterPhase()
-        else if (!isWaiting) job.log(text)
-        isWaiting = text !== null
-        if (text !== null) job.phase(text)
-        job.item('database', { detail: text ?? doing })
-      },
-      beforeCommit: async (committing: Committing, client: Parameters<typeof verifyLoaded>[0]) => {
-        job.item('loaded', { state: 'running' })
-        job.phase('Checking what was loaded', this.#stored.expected.rows.size, 'steps')
-        this.#findings = await verifyLoaded(client, schema, this.#stored.expected, () => job.advance(1))
-        const warnings = this.#findings.filter(({ outcome }) => outcome === 'warning')
-        const told = warnings.length > 0 ? warnings : this.#findings.slice(0, 1)
-        job.item('loaded', { state: 'done', detail: told.map(({ name, finding }) => `${name}: ${finding}`).join('; ') })
-        const root = await this.#undoRoot()
-        if (root) await appendToUndoJournal(root, job.id, [{ type: 'committing', ...committing }])
-      },
-    }
-    const result = await this.#withPart(repository, part, (script) => loadDump({ ...request, script }))
-    for (const { name, finding } of this.#findings) job.log(`${name}: ${finding}.`)
-    job.item('database', { detail: `${result.tables.length} tables, ${result.rows} rows` })
-    return result.tables
+    const { onServer } = this.#stored
+    const { tables, findings } = await restoreDatabase({
+      context: this.#context,
+      job: this.#job,
+      site: this.#site,
+      stored: this.#stored,
+      part,
+      folders: onServer ? await this.#siteFolders() : null,
+      wroteFiles: this.#wroteFiles,
+      withScript: (work) => this.#withPart(repository, part, work),
+      undoRoot: () => this.#undoRoot(),
+    })
+    this.#findings = findings
+    return tables
   }
 
   /** Works on a part's content; at its end it must have been the file that the plan read. */
@@ -236,11 +208,16 @@ class RestoreRun {
 
   /** The folders of the site; from here on some of their files may be changed. */
   async #beginFiles(): Promise<SiteFolders> {
+    const folders = await this.#siteFolders()
+    this.#wroteFiles = true
+    if (folders.disk) await noteUnfinished(this.#context, this.#site, this.#job.id)
+    return folders
+  }
+
+  async #siteFolders(): Promise<SiteFolders> {
     const folders = this.#folders ?? (await siteFolders(this.#context, this.#site, this.#job.signal))
     if (!folders) throw outdated('the site has no files folder any more')
     this.#folders = folders
-    this.#wroteFiles = true
-    if (folders.disk) await noteUnfinished(this.#context, this.#site, this.#job.id)
     return folders
   }
 
@@ -256,7 +233,7 @@ class RestoreRun {
     // whether the database was swapped is not known: the next start finds out and decides
     if (failure.code === 'commit-unknown') return failure
     const folders = this.#folders
-    if (folders) {
+    if (folders && this.#wroteFiles) {
       try {
         const { removed, putBack } = await undoFiles(folders, this.#job.id)
         await forgetUnfinished(this.#context, this.#site, this.#job.id)

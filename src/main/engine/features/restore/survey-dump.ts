@@ -20,6 +20,8 @@ export interface DumpSurvey {
   securityDefiners: number
   /** Functions that run while it is loaded. A superuser refuses to load them. */
   runs: ReadonlySet<string>
+  /** True when it begins with `\restrict`. */
+  isRestricted: boolean
   /** What is left out when it is loaded. */
   leftOut: LeftOut
 }
@@ -39,6 +41,7 @@ export async function surveyDump(script: AsyncIterable<Buffer>, target: DumpTarg
     constraints: new Map(),
     securityDefiners: 0,
     runs: gate.runs,
+    isRestricted: false,
     leftOut: gate.leftOut,
     get makesSchema() {
       return gate.madeSchema
@@ -47,7 +50,10 @@ export async function surveyDump(script: AsyncIterable<Buffer>, target: DumpTarg
   const onBytes = (bytes: number) => {
     survey.bytes += bytes
   }
-  for await (const item of readScript(script, { onBytes })) {
+  const onRestrict = () => {
+    survey.isRestricted = true
+  }
+  for await (const item of readScript(script, { onBytes, onRestrict })) {
     signal.throwIfAborted()
     const passed = await gate.pass(item)
     if (!passed) continue

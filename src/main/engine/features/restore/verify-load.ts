@@ -1,5 +1,4 @@
-import type pg from 'pg'
-import { quoteIdentifier } from '#engine/foundation/connections/postgres.ts'
+import { type QuerySession, quoteIdentifier } from '#engine/foundation/connections/postgres.ts'
 import { some } from '#engine/foundation/plans/check.ts'
 import { AppError } from '#shared/errors.ts'
 import { formatCount, formatPlural } from '#shared/format.ts'
@@ -13,7 +12,7 @@ import type { ExpectedContent } from './plan/stored-plan.ts'
  * @throws AppError `rows-differ`, `constraints-missing`: the load must not be committed
  */
 export async function verifyLoaded(
-  client: pg.Client,
+  client: QuerySession,
   schema: string,
   expected: ExpectedContent,
   onTable: (name: string) => void,
@@ -27,7 +26,7 @@ export async function verifyLoaded(
 }
 
 async function checkRows(
-  client: pg.Client,
+  client: QuerySession,
   schema: string,
   expected: ExpectedContent,
   onTable: (name: string) => void,
@@ -52,7 +51,7 @@ async function checkRows(
   return found('Rows', `${formatCount(sum)} rows in ${formatPlural(expected.rows.size, 'table')}, as many as the dump has`)
 }
 
-async function checkConstraints(client: pg.Client, schema: string, expected: ExpectedContent): Promise<PlanCheck> {
+async function checkConstraints(client: QuerySession, schema: string, expected: ExpectedContent): Promise<PlanCheck> {
   const { rows } = await client.query<{ name: string; count: number }>(
     `SELECT c.conname AS name, pg_catalog.count(*)::int AS count FROM pg_catalog.pg_constraint c
      JOIN pg_catalog.pg_namespace n ON n.oid = c.connamespace WHERE n.nspname = $1 GROUP BY 1`,
@@ -68,7 +67,7 @@ async function checkConstraints(client: pg.Client, schema: string, expected: Exp
   return found('Constraints', `All ${formatCount(sumOf(expected.constraints.values()))} of the dump are there`)
 }
 
-async function checkForeignKeys(client: pg.Client, schema: string): Promise<PlanCheck> {
+async function checkForeignKeys(client: QuerySession, schema: string): Promise<PlanCheck> {
   const { rows } = await client.query<{ name: string; is_valid: boolean }>(
     `SELECT c.conrelid::regclass::text || '.' || c.conname AS name, c.convalidated AS is_valid FROM pg_catalog.pg_constraint c
      JOIN pg_catalog.pg_namespace n ON n.oid = c.connamespace WHERE n.nspname = $1 AND c.contype = 'f' ORDER BY 1`,
@@ -81,7 +80,7 @@ async function checkForeignKeys(client: pg.Client, schema: string): Promise<Plan
 }
 
 /** A dump may hold less than a live site would have: it is told, and restored as it is. */
-async function checkSequences(client: pg.Client, schema: string): Promise<PlanCheck> {
+async function checkSequences(client: QuerySession, schema: string): Promise<PlanCheck> {
   const { rows: sequences } = await client.query<{ sequence: string; table: string; column: string }>(
     `SELECT s.relname AS sequence, t.relname AS table, a.attname AS column
      FROM pg_catalog.pg_class s

@@ -133,9 +133,17 @@ function connectError(error: unknown, to: PostgresConnection): AppError {
   })
 }
 
+/** A session of the database that can be asked, whoever leads it. */
+export interface QuerySession {
+  query<R extends pg.QueryResultRow = pg.QueryResultRow>(text: string, values?: unknown[]): Promise<{ rows: R[] }>
+}
+
 /** The object that a schema's name stands for, in the session that asks; null: there is none. */
-export async function schemaOid(client: pg.ClientBase, schema: string): Promise<number | null> {
-  const { rows } = await client.query<{ oid: number }>('SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = $1', [schema])
+export async function schemaOid(client: QuerySession, schema: string): Promise<number | null> {
+  const { rows } = await client.query<{ oid: number }>(
+    'SELECT oid::int8::float8 AS oid FROM pg_catalog.pg_namespace WHERE nspname = $1',
+    [schema],
+  )
   return rows[0]?.oid ?? null
 }
 

@@ -3,6 +3,7 @@ import { isIP } from 'node:net'
 import type { Readable } from 'node:stream'
 import { watchLockHolders } from '#engine/foundation/connections/lock-holders.ts'
 import type { PostgresConnection } from '#engine/foundation/connections/postgres.ts'
+import { listServerPrograms, PASSWORD_AND_NAME } from '#engine/foundation/connections/ssh/postgres-programs.ts'
 import type { SshConnection } from '#engine/foundation/connections/ssh/types.ts'
 import { AppError, cancelledError } from '#shared/errors.ts'
 import type { Site } from '#shared/model/site.ts'
@@ -12,8 +13,6 @@ import { endingError, installHint } from './errors.ts'
 import { readDumpFacts } from './facts.ts'
 import { chooseTool, type PgDumpTool, readPgDumpVersion } from './find.ts'
 import type { PgDump } from './index.ts'
-
-const LIST_MS = 30_000
 
 export interface ServerDumpOptions {
   /** The site's server. */
@@ -64,28 +63,14 @@ function refuseOtherPlace({ host, via }: Site['database']): void {
   })
 }
 
-const LIST = `
-for f in "$(command -v pg_dump)" /usr/lib/postgresql/*/bin/pg_dump /usr/pgsql-*/bin/pg_dump /usr/local/pgsql/bin/pg_dump /usr/local/bin/pg_dump; do
-  [ -x "$f" ] || continue
-  case $(readlink -f "$f") in */pg_wrapper) continue ;; esac
-  printf '%s\\t%s\\n' "$f" "$("$f" --version 2>/dev/null)"
-done`
-
 /** Every pg_dump of a server that answers. */
 export async function findServerPgDumps(server: SshConnection, signal: AbortSignal): Promise<PgDumpTool[]> {
-  const { stdout } = await server.run(['sh', '-c', LIST], { signal, timeoutMs: LIST_MS })
-  return stdout.split('\n').flatMap((line) => {
-    const [path = '', text = ''] = line.split('\t')
-    return readPgDumpVersion(path, text) ?? []
-  })
+  const programs = await listServerPrograms(server, 'pg_dump', signal)
+  return programs.flatMap(({ path, text }) => readPgDumpVersion(path, text) ?? [])
 }
 
-/** Reads what nobody else may see from its standard input, then becomes the program. */
-const WITH_PASSWORD = `
-IFS= read -r PGPASSWORD
-export PGPASSWORD PGAPPNAME="$1" PGSSLMODE="$2" PGCONNECT_TIMEOUT=10 PGCLIENTENCODING=UTF8 LC_ALL=C
-shift
-shift
+/** Becomes the program. */
+const WITH_PASSWORD = `${PASSWORD_AND_NAME}
 exec "$@"`
 
 async function startPgDump(

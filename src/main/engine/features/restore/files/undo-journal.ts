@@ -76,6 +76,8 @@ export interface UndoPlaces {
   replacedSecurity: string
   /** Files on their way into the media folder. */
   staged: string
+  /** A dump for the time that a server loads it. */
+  dump: string
 }
 
 export function undoPlaces(root: UndoRoot, jobId: string): UndoPlaces {
@@ -89,6 +91,7 @@ export function undoPlaces(root: UndoRoot, jobId: string): UndoPlaces {
     replacedConfig: join(folder, 'replaced-config'),
     replacedSecurity: join(folder, 'replaced-security'),
     staged: join(folder, 'staged'),
+    dump: join(folder, 'dump'),
   }
 }
 
@@ -241,8 +244,8 @@ export async function measureUndo(root: UndoRoot, jobId: string): Promise<KeptFi
 /** Forgets what could be undone. */
 export async function removeUndo(root: UndoRoot, jobId: string): Promise<void> {
   const disk = diskOf(root)
-  const { folder, staged, replaced, replacedConfig, replacedSecurity } = undoPlaces(root, jobId)
+  const { folder, staged, dump, replaced, replacedConfig, replacedSecurity } = undoPlaces(root, jobId)
   // the journal goes last: without it nobody would know whose files these are
-  for (const inside of [staged, replaced, replacedConfig, replacedSecurity]) await disk.removeTree(inside)
+  for (const inside of [staged, dump, replaced, replacedConfig, replacedSecurity]) await disk.removeTree(inside)
   await disk.removeTree(folder)
 }

@@ -9,7 +9,7 @@ export function describePlan(
   liveBytes: number,
   restart: RestorePlan['steps'][number],
 ): Pick<RestorePlan, 'steps' | 'wayBack'> {
-  const { parts, media, config, keptSchema, databaseBytes, tables, safetyBackup, schema } = facts
+  const { parts, media, config, keptSchema, databaseBytes, tables, safetyBackup, schema, loader } = facts
   const steps: PlanStep[] = [{ id: 'check', name: 'Check again', detail: 'that nothing changed since this plan was made' }]
   const wayBack: string[] = []
   if (safetyBackup !== null) {
@@ -49,7 +49,7 @@ export function describePlan(
       {
         id: 'database',
         name: 'Load the database',
-        detail: `${formatPlural(then, 'table')}${amount}; visitors see the old data until it is complete`,
+        detail: `${formatPlural(then, 'table')}${amount}${loader === 'server' ? ', by psql on the server' : ''}; visitors see the old data until it is complete`,
       },
       { id: 'loaded', name: 'Check what was loaded', detail: 'rows, constraints and sequences, before anybody sees it' },
       { id: 'analyze', name: 'Update statistics', detail: 'so that the database finds its way quickly' },

@@ -6,13 +6,14 @@ import type { JobContext, JobHandle } from '#engine/foundation/jobs/types.ts'
 import { hashOf, PLAN_LIFE_MS } from '#engine/foundation/plans/plan-shelf.ts'
 import { AppError } from '#shared/errors.ts'
 import type { PartKind, RepositoryName } from '#shared/model/backup.ts'
-import type { PlanCheck, RestorePart, RestorePlan } from '#shared/model/plan.ts'
+import type { Loader, PlanCheck, RestorePart, RestorePlan } from '#shared/model/plan.ts'
 import type { Site } from '#shared/model/site.ts'
 import type { ConfigPart } from '../config/config-entry.ts'
 import { type ConfigSurvey, surveyConfig } from '../config/survey-config.ts'
 import { diskOf, type SiteFolders } from '../files/undo-journal.ts'
 import { type LiveDatabase, readLive, readNeeded } from '../live.ts'
 import { type MediaSurvey, surveyMedia } from '../media/survey-media.ts'
+import { planServerLoad } from '../on-server/choose-loader.ts'
 import { holdsForPlan, recoverBeforePlan } from '../recover.ts'
 import { serverWriteCheck } from '../remote-files/server-write-check.ts'
 import { type MediaSums, surveyRemoteMedia } from '../remote-files/survey-remote-media.ts'
@@ -27,7 +28,7 @@ import { keptName } from './kept-name.ts'
 import { BackupReader } from './read-backup.ts'
 import { editsSince, rowChanges } from './row-changes.ts'
 import { planSafety } from './safety.ts'
-import { restorePlans } from './stored-plan.ts'
+import { type PlannedPart, restorePlans, type ServerLoading } from './stored-plan.ts'
 
 export interface RestorePlanRequest {
   /** The site that is written. */
@@ -42,6 +43,8 @@ export interface RestorePlanRequest {
   schema?: string | undefined
   withoutOwners?: boolean
   withoutGrants?: boolean
+  /** Default: `here`. */
+  loader?: Loader
   /** Default: true. */
   safetyBackup?: boolean
   passwords: string[]
@@ -112,6 +115,7 @@ class PlanMaker {
     )
     this.#sourceChecks(parts)
     const database = parts.includes('database') ? await this.#readDatabase(reader) : null
+    const onServer = database?.survey && database.part ? await this.#planLoader(database.survey, database.part) : null
     const media = parts.includes('files') ? await this.#readMedia(reader) : null
     const config = await this.#readConfig(reader, configParts(parts))
     const createdAt = new Date()
@@ -136,6 +140,7 @@ class PlanMaker {
       schema: this.#schema,
       withoutOwners,
       withoutGrants,
+      loader: this.#request.loader ?? 'here',
       safetyBackup: safety.name,
       config: config?.survey?.files ?? null,
       ageSeconds,
@@ -162,13 +167,14 @@ class PlanMaker {
       ...describePlan(facts, live?.bytes ?? 0, restartStep(this.#site)),
     }
     const rows = new Map([...(database?.survey?.tables ?? [])].map(([table, { rows }]) => [table, rows]))
-    const expected = { rows, constraints: database?.survey?.constraints ?? new Map() }
+    const { constraints = new Map(), runs = new Set<string>() } = database?.survey ?? {}
     restorePlans.keep(this.#context, {
       plan,
       from: found.from,
       ...preconditions,
       mediaSums: media?.survey?.sums ?? null,
-      expected,
+      onServer,
+      expected: { rows, constraints, runs },
       passwords: reader.passwords,
       isUsed: false,
     })
@@ -212,6 +218,20 @@ class PlanMaker {
     return reader.read<DumpSurvey>('database', 'Complete', 'its completion line', (content) =>
       surveyDump(content, target, this.#job.signal),
     )
+  }
+
+  /** null: this computer loads the database, or nobody can. */
+  async #planLoader(survey: DumpSurvey, part: PlannedPart): Promise<ServerLoading | null> {
+    const { loader, withoutOwners = false, withoutGrants = false } = this.#request
+    if (loader !== 'server') return null
+    const isRewritten = this.#schema !== this.#source.database.schema || withoutOwners || withoutGrants
+    this.#job.phase('Trying psql on the server')
+    const question = { site: this.#site, part, survey, isRewritten, signal: this.#job.signal }
+    const { check, loading } = await planServerLoad(this.#context, question)
+    this.#checks.push(check)
+    // the dump lies beside what a restore keeps of files
+    if (loading) await this.#folders()
+    return loading
   }
 
   async #readMedia(reader: BackupReader) {

@@ -2,6 +2,7 @@ import type { EngineContext } from '#engine/foundation/context.ts'
 import { PlanShelf } from '#engine/foundation/plans/plan-shelf.ts'
 import type { RepositoryName } from '#shared/model/backup.ts'
 import type { RestorePlan } from '#shared/model/plan.ts'
+import type { PsqlProgram } from '../on-server/psql-program.ts'
 import type { PartFile } from '../open-part.ts'
 import type { MediaSums } from '../remote-files/survey-remote-media.ts'
 
@@ -28,6 +29,8 @@ export interface StoredPlan {
   /** Media that a server has with the backup's content; null: they are compared as they are written. */
   mediaSums: MediaSums | null
   liveOid: number | null
+  /** How the site's server loads the database; null: this computer does. */
+  onServer: ServerLoading | null
   /** What the database must hold once it is loaded. */
   expected: ExpectedContent
   passwords: readonly string[]
@@ -40,6 +43,17 @@ export interface ExpectedContent {
   rows: ReadonlyMap<string, number>
   /** Constraints that the dump adds to tables: how many of each name. */
   constraints: ReadonlyMap<string, number>
+  /** Functions that run while it is loaded and do more than compute. */
+  runs: ReadonlySet<string>
+}
+
+/** How psql on the site's server is to load a dump. */
+export interface ServerLoading {
+  psql: PsqlProgram
+  /** The dump's file there, which is loaded as it stands; null: the dump is sent there. */
+  file: string | null
+  /** True when that file begins with `\restrict`. */
+  isRestricted: boolean
 }
 
 export const restorePlans = new PlanShelf<StoredPlan>()

@@ -35,6 +35,8 @@ export interface ScriptOptions {
   maxStatement?: number
   /** Told the bytes of each piece that was taken from the source. */
   onBytes?: (bytes: number) => void
+  /** Told when it begins with `\restrict`, which psql must know to run it. */
+  onRestrict?: () => void
 }
 
 /**
@@ -66,6 +68,7 @@ class ScriptReader {
   readonly #source: AsyncIterator<Buffer>
   readonly #maxStatement: number
   readonly #onBytes: (bytes: number) => void
+  readonly #onRestrict: () => void
   readonly #scanner = new StatementScanner()
   #chunk: Buffer = Buffer.alloc(0)
   #at = 0
@@ -89,6 +92,7 @@ class ScriptReader {
     this.#source = source[Symbol.asyncIterator]()
     this.#maxStatement = options.maxStatement ?? MAX_STATEMENT
     this.#onBytes = options.onBytes ?? (() => {})
+    this.#onRestrict = options.onRestrict ?? (() => {})
   }
 
   async next(): Promise<ScriptItem | null> {
@@ -181,8 +185,10 @@ class ScriptReader {
     if (key === undefined || !(isRestrict || isUnrestrict)) {
       throw scriptError('script-backslash', 'a command for psql (it begins with a backslash), which is not run', place)
     }
-    if (isRestrict) this.#key = key
-    else this.#isUnrestricted = true
+    if (isRestrict) {
+      this.#key = key
+      this.#onRestrict()
+    } else this.#isUnrestricted = true
   }
 
   /** The rest of the line that COPY stands on: rows begin on the next. */
