@@ -1,19 +1,15 @@
 import { chmod, chown, readdir, readFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
-import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { testConnections } from '#engine/features/connection-test/index.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
 import type { ConnectionCheck } from '#shared/contract/sites.ts'
 import type { SiteInput } from '#shared/model/site.ts'
-import { openTestContext } from '#test/support/engine-context.ts'
-import { startZotonicServer, trust, type ZotonicServer } from '#test/support/fake-zotonic/zotonic-server.ts'
-import { hasFixtures } from '#test/support/fixtures.ts'
-import { temporaryFolder } from '#test/support/home.ts'
-import { freePort, type Postgres15, startPostgres15 } from '#test/support/postgres.ts'
-import { whyNoSshd } from '#test/support/sshd.ts'
+import { trust, type ZotonicServer } from '#test/support/fake-zotonic/zotonic-server.ts'
+import { freePort, type Postgres15 } from '#test/support/postgres.ts'
+import { useZotonicServer, whyNoServer } from '#test/support/server-stage.ts'
 
-const why = whyNoSshd() ?? (hasFixtures ? null : 'the fixtures are not here')
-if (why) console.warn(`skipped: trying connections: ${why}`)
+const why = whyNoServer('test/integration/connection-test.test.ts')
 const isRoot = process.getuid?.() === 0
 if (!isRoot) console.warn('skipped: trying connections as another user: only root can make one')
 
@@ -22,19 +18,13 @@ describe.skipIf(why !== null)('trying the connections of a site', () => {
   let server: ZotonicServer
   let context: EngineContext
 
-  beforeAll(async () => {
-    postgres = await startPostgres15()
-    server = await startZotonicServer(postgres, 'ztest', isRoot ? { password: 'password' } : {})
-  })
-  afterAll(async () => {
-    await server?.stop()
-    await postgres?.stop()
-  })
-  beforeEach(async () => {
-    const opened = await openTestContext(await temporaryFolder())
-    onTestFinished(opened.close)
-    context = opened.context
-  })
+  useZotonicServer(
+    'ztest',
+    (stage) => {
+      ;({ postgres, server, context } = stage)
+    },
+    { isTrusted: false, sshd: isRoot ? { password: 'password' } : {} },
+  )
 
   const outcomes = (checks: readonly ConnectionCheck[], connection: string) =>
     checks.filter((check) => check.connection === connection).map(({ name, outcome }) => `${name}: ${outcome}`)

@@ -1,20 +1,17 @@
 import { cp, mkdir, rm } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { backupSettings, takePassword, updateBackupSettings } from '#engine/features/mod-backup/index.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
 import { storedPasswords } from '#engine/foundation/settings/encryption-passwords.ts'
 import type { Confirmation } from '#shared/model/plan.ts'
-import { openTestContext } from '#test/support/engine-context.ts'
-import { startZotonicServer, trust, type ZotonicServer } from '#test/support/fake-zotonic/zotonic-server.ts'
-import { fixture, hasFixtures } from '#test/support/fixtures.ts'
-import { temporaryFolder } from '#test/support/home.ts'
-import { type Postgres15, startPostgres15 } from '#test/support/postgres.ts'
-import { whyNoSshd } from '#test/support/sshd.ts'
+import type { ZotonicServer } from '#test/support/fake-zotonic/zotonic-server.ts'
+import { fixture } from '#test/support/fixtures.ts'
+import type { Postgres15 } from '#test/support/postgres.ts'
+import { useZotonicServer, whyNoServer } from '#test/support/server-stage.ts'
 import { startTcpProxy } from '#test/support/tcp-proxy.ts'
 
-const why = whyNoSshd() ?? (hasFixtures ? null : 'the fixtures are not here')
-if (why) console.warn(`skipped: settings of mod_backup: ${why}`)
+const why = whyNoServer('test/integration/mod-backup.test.ts')
 
 /** That of the server's own backups in `2-encrypted-full-autopw`. */
 const FITTING = 'g7t2a-y1fcW-sliow-BBad@<'
@@ -24,21 +21,14 @@ describe.skipIf(why !== null)('what a site’s mod_backup is set to', () => {
   let server: ZotonicServer
   let context: EngineContext
 
-  beforeAll(async () => {
-    postgres = await startPostgres15()
-    server = await startZotonicServer(postgres, 'zsettings')
-  })
-  afterAll(async () => {
-    await server?.stop()
-    await postgres?.stop()
-  })
+  useZotonicServer(
+    'zsettings',
+    (stage) => {
+      ;({ postgres, server, context } = stage)
+    },
+    { isAdded: true },
+  )
   beforeEach(async () => {
-    const opened = await openTestContext(await temporaryFolder())
-    onTestFinished(opened.close)
-    context = opened.context
-    await trust(context, server.ssh)
-    await context.secrets.unlock('open sesame')
-    await context.sites.add(server.input())
     await sql("DELETE FROM testsite.config WHERE module = 'mod_backup'")
   })
 

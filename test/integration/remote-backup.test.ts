@@ -4,40 +4,29 @@ import { link, mkdir, readdir, readFile, symlink, utimes, writeFile } from 'node
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { gunzipSync } from 'node:zlib'
-import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { type BackupRequest, startBackup } from '#engine/features/backup/index.ts'
 import { openRepository } from '#engine/foundation/repository/open.ts'
 import { AppError } from '#shared/errors.ts'
 import { layOutServerFolder, loadFixtureDatabase, type ServerFolder, siteInput } from '#test/support/backup-site.ts'
 import { missingCeph, startS3 } from '#test/support/ceph.ts'
 import { openTestContext, type TestContext, withPhases } from '#test/support/engine-context.ts'
-import { hasFixtures } from '#test/support/fixtures.ts'
 import { temporaryFolder } from '#test/support/home.ts'
 import { type Postgres15, startPostgres15 } from '#test/support/postgres.ts'
+import { useServerFolders, whyNoServer } from '#test/support/server-stage.ts'
 import { knowHost, sshSiteInput } from '#test/support/ssh-site.ts'
-import { type Sshd, startSshd, whyNoSshd } from '#test/support/sshd.ts'
+import type { Sshd } from '#test/support/sshd.ts'
 
 const run = promisify(execFile)
-const why = hasFixtures ? whyNoSshd() : 'the fixtures of a real server are missing'
-if (why) console.error(`SKIPPED test/integration/remote-backup.test.ts: ${why}`)
+const why = whyNoServer('test/integration/remote-backup.test.ts')
 
 describe.skipIf(why !== null)('a backup of a site on a server', () => {
   let postgres: Postgres15
   let sshd: Sshd
-  beforeAll(async () => {
-    ;[postgres, sshd] = await Promise.all([startPostgres15(), startSshd()])
-    await loadFixtureDatabase(postgres, 'site')
-  }, 120_000)
-  afterAll(async () => {
-    await sshd?.stop()
-    await postgres?.stop()
-  })
-
   let root: string
   let server: ServerFolder
-  beforeEach(async () => {
-    root = await temporaryFolder()
-    server = await layOutServerFolder(root)
+  useServerFolders('site', (stage) => {
+    ;({ postgres, sshd, root, server } = stage)
   })
 
   async function open(kind: 'ssh' | 'folder', options: { password?: string } = {}): Promise<TestContext> {

@@ -1,6 +1,6 @@
 import { mkdir, readdir, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { startBackup } from '#engine/features/backup/index.ts'
 import {
   listKept,
@@ -9,17 +9,15 @@ import {
   startWayBackPlan,
   wayBackPlanOf,
 } from '#engine/features/restore/index.ts'
-import { layOutServerFolder, loadFixtureDatabase, type ServerFolder } from '#test/support/backup-site.ts'
+import type { ServerFolder } from '#test/support/backup-site.ts'
 import { openTestContext, type TestContext, withPhases } from '#test/support/engine-context.ts'
-import { hasFixtures } from '#test/support/fixtures.ts'
-import { temporaryFolder } from '#test/support/home.ts'
-import { type Postgres15, startPostgres15 } from '#test/support/postgres.ts'
+import type { Postgres15 } from '#test/support/postgres.ts'
 import { endOf, makePlan, runPlan, treeOf } from '#test/support/restore-site.ts'
+import { useServerFolders, whyNoServer } from '#test/support/server-stage.ts'
 import { knowHost, sshSiteInput } from '#test/support/ssh-site.ts'
-import { type Sshd, startSshd, whyNoSshd } from '#test/support/sshd.ts'
+import type { Sshd } from '#test/support/sshd.ts'
 
-const why = hasFixtures ? whyNoSshd() : 'the fixtures of a real server are missing'
-if (why) console.error(`SKIPPED test/integration/remote-restore.test.ts: ${why}`)
+const why = whyNoServer('test/integration/remote-restore.test.ts')
 
 /** At a whole second, as archives have it. */
 async function put(path: string, content: string | Buffer, mode = 0o644): Promise<void> {
@@ -36,15 +34,6 @@ const ALL = ['database', 'files', 'config', 'security'] as const
 describe.skipIf(why !== null)('restoring onto a server', () => {
   let postgres: Postgres15
   let sshd: Sshd
-  beforeAll(async () => {
-    ;[postgres, sshd] = await Promise.all([startPostgres15(), startSshd()])
-    await loadFixtureDatabase(postgres, 'template_site')
-  }, 120_000)
-  afterAll(async () => {
-    await sshd?.stop()
-    await postgres?.stop()
-  })
-
   let root: string
   let server: ServerFolder
   let test: TestContext
@@ -60,9 +49,10 @@ describe.skipIf(why !== null)('restoring onto a server', () => {
     return { media: await treeOf(archiveDir), priv: await treeOf(join(siteDir, 'priv')), security: await treeOf(securityDir) }
   }
 
+  useServerFolders('template_site', (stage) => {
+    ;({ postgres, sshd, root, server } = stage)
+  })
   beforeEach(async () => {
-    root = await temporaryFolder()
-    server = await layOutServerFolder(root)
     number += 1
     const database = `site_${number}`
     await postgres.psql('postgres', `CREATE DATABASE ${database} TEMPLATE template_site OWNER zotonic`)

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { startServerBackup } from '#engine/features/server-command/index.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
 import { openRepository } from '#engine/foundation/repository/open.ts'
@@ -10,40 +10,28 @@ import type { Confirmation } from '#shared/model/plan.ts'
 import { slotFor } from '#shared/rotation.ts'
 import { openTestContext, withPhases } from '#test/support/engine-context.ts'
 import type { FakeSite } from '#test/support/fake-zotonic/fake-zotonic.ts'
-import { startZotonicServer, trust, type ZotonicServer } from '#test/support/fake-zotonic/zotonic-server.ts'
-import { hasFixtures } from '#test/support/fixtures.ts'
+import { trust, type ZotonicServer } from '#test/support/fake-zotonic/zotonic-server.ts'
 import { temporaryFolder } from '#test/support/home.ts'
-import { type Postgres15, startPostgres15 } from '#test/support/postgres.ts'
-import { whyNoSshd } from '#test/support/sshd.ts'
+import { useZotonicServer, whyNoServer } from '#test/support/server-stage.ts'
 
-const why = whyNoSshd() ?? (hasFixtures ? null : 'the fixtures are not here')
-if (why) console.warn(`skipped: backing up on the server: ${why}`)
+const why = whyNoServer('test/integration/server-backup.test.ts')
 
 const QUICK = { pollMs: 100, timeoutMs: 60_000, patienceMs: 2000 }
 
 describe.skipIf(why !== null)('Back up on the server', () => {
-  let postgres: Postgres15
   let server: ZotonicServer
   let context: EngineContext
   const phases: string[] = []
 
-  beforeAll(async () => {
-    postgres = await startPostgres15()
-    server = await startZotonicServer(postgres, 'zbackup')
-  })
-  afterAll(async () => {
-    await server?.stop()
-    await postgres?.stop()
-  })
-  beforeEach(async () => {
-    const opened = await openTestContext(await temporaryFolder())
-    onTestFinished(opened.close)
-    phases.length = 0
-    context = withPhases(opened.context, (name) => phases.push(name))
-    await trust(context, server.ssh)
-    await context.secrets.unlock('open sesame')
-    await context.sites.add(server.input())
-  })
+  useZotonicServer(
+    'zbackup',
+    (stage) => {
+      phases.length = 0
+      server = stage.server
+      context = withPhases(stage.context, (name) => phases.push(name))
+    },
+    { isAdded: true },
+  )
 
   async function changeSite(change: Partial<FakeSite>): Promise<void> {
     const before = structuredClone((await readSite()) as FakeSite)

@@ -1,19 +1,15 @@
 import { execFileSync } from 'node:child_process'
 import { chown } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { discovered, startDiscovery, withDiscovered } from '#engine/features/discovery/index.ts'
 import { restartSite, startServerCommand } from '#engine/features/server-command/index.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
-import { openTestContext, type TestContext } from '#test/support/engine-context.ts'
-import { startZotonicServer, trust, type ZotonicServer } from '#test/support/fake-zotonic/zotonic-server.ts'
-import { hasFixtures } from '#test/support/fixtures.ts'
-import { temporaryFolder } from '#test/support/home.ts'
-import { type Postgres15, startPostgres15 } from '#test/support/postgres.ts'
-import { whyNoSshd } from '#test/support/sshd.ts'
+import type { ZotonicServer } from '#test/support/fake-zotonic/zotonic-server.ts'
+import type { Postgres15 } from '#test/support/postgres.ts'
+import { useZotonicServer, whyNoServer } from '#test/support/server-stage.ts'
 
-const why = whyNoSshd() ?? (hasFixtures ? null : 'the fixtures are not here')
-if (why) console.warn(`skipped: Zotonic's command over SSH: ${why}`)
+const why = whyNoServer('test/integration/zotonic-command.test.ts')
 
 const isRoot = process.getuid?.() === 0
 
@@ -33,23 +29,16 @@ if (whyNotPostgres) console.warn(`skipped: as another user: ${whyNotPostgres}`)
 describe.skipIf(why !== null)('Zotonic’s command over SSH', () => {
   let postgres: Postgres15
   let server: ZotonicServer
-  let opened: TestContext
   let context: EngineContext
 
-  beforeAll(async () => {
-    postgres = await startPostgres15()
-    server = await startZotonicServer(postgres, 'zcommand', { ...(isRoot ? { password: 'password' as const } : {}) })
-  })
-  afterAll(async () => {
-    await server?.stop()
-    await postgres?.stop()
-  })
-  beforeEach(async () => {
-    opened = await openTestContext(await temporaryFolder())
-    onTestFinished(opened.close)
-    context = opened.context
-    await trust(context, server.ssh)
-    const { command } = server.zotonic
+  useZotonicServer(
+    'zcommand',
+    (stage) => {
+      ;({ postgres, server, context } = stage)
+    },
+    { sshd: isRoot ? { password: 'password' } : {} },
+  )
+  beforeEach(() => {
     onTestFinished(() =>
       server.zotonic.change((fake) => {
         delete fake.refuses
@@ -57,7 +46,6 @@ describe.skipIf(why !== null)('Zotonic’s command over SSH', () => {
         delete fake.slowMs
       }),
     )
-    expect(command).toContain('/bin/zotonic')
   })
 
   const discover = (zotonic: object = { command: server.zotonic.command }) =>
