@@ -20,7 +20,7 @@ describe.skipIf(!hasFixtures)('a backup whose program is killed', () => {
   beforeAll(async () => {
     postgres = await startPostgres15()
     await loadFixtureDatabase(postgres, 'site')
-  }, 120_000)
+  })
   afterAll(() => postgres?.stop())
 
   it.each([

@@ -24,7 +24,7 @@ describe.skipIf(!hasFixtures)('startBackup', () => {
   beforeAll(async () => {
     postgres = await startPostgres15()
     await loadFixtureDatabase(postgres, 'site')
-  }, 120_000)
+  })
   afterAll(() => postgres?.stop())
 
   let root: string
@@ -93,7 +93,7 @@ describe.skipIf(!hasFixtures)('startBackup', () => {
     const count = (table: string) => postgres.psql('restored', `SELECT count(*) FROM testsite.${table}`)
     expect([await count('rsc'), await count('edge'), await count('backup_revision')].map(Number)).toEqual([126, 111, 211])
     expect(events).toContainEqual({ type: 'backups-changed', site: 'testsite' })
-  }, 60_000)
+  })
 
   async function expectSameListing(theirs: string, ours: string): Promise<void> {
     const list = async (file: string) => {
@@ -133,7 +133,7 @@ describe.skipIf(!hasFixtures)('startBackup', () => {
     expect(stdout.split('\n').sort()).toEqual(fixtureNames.split('\n').sort())
     const jobs = await readdir(join(root, 'home', 'jobs'))
     for (const job of jobs) expect(await readFile(join(root, 'home', 'jobs', job), 'utf8')).not.toContain(PASSWORD)
-  }, 60_000)
+  })
 
   it('leaves the media out of a database backup, and keeps the configuration', async () => {
     const { context } = await open()
@@ -141,7 +141,7 @@ describe.skipIf(!hasFixtures)('startBackup', () => {
     expect(result.parts.map(({ part }) => part)).toEqual(['database', 'config'])
     const index = JSON.parse(await readFile(join(vault, 'backup.json'), 'utf8'))
     expect(index[result.name]).toMatchObject({ files: null, files_hash: null })
-  }, 60_000)
+  })
 
   it('makes the dump with the engine and the level that are asked for, and says which and why', async () => {
     const { context, events } = await open()
@@ -166,7 +166,7 @@ describe.skipIf(!hasFixtures)('startBackup', () => {
         if (total !== null) expect(done).toBeLessThanOrEqual(total)
       }
     }
-  }, 60_000)
+  })
 
   it('takes the slot of the server’s rotation, and tells what is not in it', async () => {
     await run('cp', [fixture('backups', '3-slots-mixed', 'backup.json'), server.backupDir])
@@ -177,7 +177,7 @@ describe.skipIf(!hasFixtures)('startBackup', () => {
     if (day !== 0) expect(result.name).toBe(`testsite-${day}`)
     expect(result.problems.map(({ code }) => code)).toEqual(['media-missing'])
     expect(result.parts.map(({ part }) => part)).toEqual(['database', 'config'])
-  }, 60_000)
+  })
 
   it('writes nothing when encryption is on without a password', async () => {
     const { context } = await open({ encrypted: 'without password' })
@@ -193,57 +193,49 @@ describe.skipIf(!hasFixtures)('startBackup', () => {
     const { context } = await open({ schema: 'no_such_schema' })
     await expect(startBackup(context, request()).done).rejects.toMatchObject({ code: 'schema-unknown' })
     expect(await snapshot(vault)).toEqual(before)
-  }, 60_000)
+  })
 
   it.each([
     'Looking at what there is to back up',
     'Reading the database',
     'Archiving the media files',
     'Checking what was written',
-  ])(
-    'leaves nothing behind when cancelled while %s',
-    async (phase) => {
-      await startBackup((await open()).context, request()).done
-      const before = await snapshot(vault)
-      await nextSecond()
-      // enough to be at it when the cancel comes
-      await writeFile(join(server.archiveDir, 'big.bin'), Buffer.alloc(40_000_000, 'backup'))
-      const test = await open()
-      const context = withPhases(test.context, (name, id) => {
-        if (name === phase) void test.jobs.cancel(id)
-      })
-      await expect(startBackup(context, request()).done).rejects.toMatchObject({ code: 'cancelled' })
-      expect(await snapshot(vault)).toEqual(before)
-    },
-    60_000,
-  )
+  ])('leaves nothing behind when cancelled while %s', async (phase) => {
+    await startBackup((await open()).context, request()).done
+    const before = await snapshot(vault)
+    await nextSecond()
+    // enough to be at it when the cancel comes
+    await writeFile(join(server.archiveDir, 'big.bin'), Buffer.alloc(40_000_000, 'backup'))
+    const test = await open()
+    const context = withPhases(test.context, (name, id) => {
+      if (name === phase) void test.jobs.cancel(id)
+    })
+    await expect(startBackup(context, request()).done).rejects.toMatchObject({ code: 'cancelled' })
+    expect(await snapshot(vault)).toEqual(before)
+  })
 
   const canMount = process.getuid?.() === 0 && process.platform === 'linux'
   if (!canMount) console.error('SKIPPED the full disk: mounting a small one needs root on Linux')
 
-  it.runIf(canMount)(
-    'is refused when the disk is too small, and clean when it becomes full',
-    async () => {
-      vault = join(root, 'small')
-      await mkdir(vault)
-      await run('mount', ['-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', vault])
-      const mounted = vault
-      onTestFinished(async () => void (await run('umount', [mounted])))
-      await writeFile(join(vault, 'ballast'), Buffer.alloc(40_000_000))
-      const { context } = await open()
-      await context.sites.update({ ...siteInput('site', postgres, server), vault: { path: vault } })
-      await expect(startBackup(context, request()).done).rejects.toMatchObject({ code: 'disk-full' })
-      expect(await readdir(vault)).toEqual(['ballast'])
-      await rm(join(vault, 'ballast'))
-      await writeFile(join(server.archiveDir, 'random.bin'), randomBytes(20_000_000))
-      const becomingFull = withPhases(context, (name) => {
-        if (name === 'Archiving the media files') writeFileSync(join(vault, 'ballast'), Buffer.alloc(50_000_000))
-      })
-      await expect(startBackup(becomingFull, request()).done).rejects.toMatchObject({ code: 'disk-full' })
-      expect(await readdir(vault)).toEqual(['ballast'])
-    },
-    60_000,
-  )
+  it.runIf(canMount)('is refused when the disk is too small, and clean when it becomes full', async () => {
+    vault = join(root, 'small')
+    await mkdir(vault)
+    await run('mount', ['-t', 'tmpfs', '-o', 'size=64m', 'tmpfs', vault])
+    const mounted = vault
+    onTestFinished(async () => void (await run('umount', [mounted])))
+    await writeFile(join(vault, 'ballast'), Buffer.alloc(40_000_000))
+    const { context } = await open()
+    await context.sites.update({ ...siteInput('site', postgres, server), vault: { path: vault } })
+    await expect(startBackup(context, request()).done).rejects.toMatchObject({ code: 'disk-full' })
+    expect(await readdir(vault)).toEqual(['ballast'])
+    await rm(join(vault, 'ballast'))
+    await writeFile(join(server.archiveDir, 'random.bin'), randomBytes(20_000_000))
+    const becomingFull = withPhases(context, (name) => {
+      if (name === 'Archiving the media files') writeFileSync(join(vault, 'ballast'), Buffer.alloc(50_000_000))
+    })
+    await expect(startBackup(becomingFull, request()).done).rejects.toMatchObject({ code: 'disk-full' })
+    expect(await readdir(vault)).toEqual(['ballast'])
+  })
 })
 
 /** Two backups of the same second are not one older than the other. */

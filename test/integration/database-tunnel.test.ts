@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { pgDumpSchema } from '#engine/features/backup/pg-dump/index.ts'
 import { connectPostgres, type PostgresConnection } from '#engine/foundation/connections/postgres.ts'
 import { databaseTunnel } from '#engine/foundation/connections/ssh/database-tunnel.ts'
+import { allowed } from '#test/support/patience.ts'
 import { openTestContext } from '../support/engine-context.ts'
 import { temporaryFolder } from '../support/home.ts'
 import { type Postgres15, startPostgres15 } from '../support/postgres.ts'
@@ -82,7 +83,7 @@ describe('a database through a server', () => {
     await sleep(200)
     controller.abort()
     expect(await asked).toBeInstanceOf(Error)
-    expect(Date.now() - since).toBeLessThan(5000)
+    expect(Date.now() - since).toBeLessThan(allowed(5000))
     const left = "SELECT count(*)::int AS n FROM pg_stat_activity WHERE query LIKE 'COPY (SELECT repeat%'"
     for (let tries = 0; tries < 100; tries++) {
       if (((await ask(tunnelled(), left)) as { n: number }).n === 0) return

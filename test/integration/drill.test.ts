@@ -182,7 +182,7 @@ describe.skipIf(!hasFixtures)('drills of a site', () => {
     await expect(stat(data)).rejects.toThrow('ENOENT')
     expect(await readdir(home.scratch)).toEqual([])
     expect((await readProofs(context, 'testsite')).drills.map(({ report }) => report.keptIn)).toEqual([null, null])
-  }, 120_000)
+  })
 
   it('an encrypted backup without a password is no finding, but an error', async () => {
     const { context } = await siteWith()
@@ -485,5 +485,5 @@ describe.skipIf(!hasFixtures)('proveOldest', () => {
     expect(second).toMatchObject({ left: 0, failed: [{ name: 'testsite-6' }], skipped: [] })
     expect(visits()).toBe(0)
     await clearKeptDrills(context)
-  }, 120_000)
+  })
 })

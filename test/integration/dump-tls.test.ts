@@ -76,7 +76,7 @@ beforeAll(async () => {
   await server.createDatabase('site')
   await server.psql('site', 'CREATE SCHEMA s; CREATE TABLE s.t AS SELECT 1 AS a')
   for (let tries = 0; (await server.psql('postgres', 'SHOW ssl')).trim() !== 'on' && tries < 100; tries++) await sleep(50)
-}, 120_000)
+})
 
 afterAll(async () => {
   delete process.env.NODE_EXTRA_CA_CERTS

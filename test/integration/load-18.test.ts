@@ -22,7 +22,7 @@ describe('loading on PostgreSQL 18', () => {
     for (const sql of [...roles, ...databases, 'GRANT ALL ON DATABASE drill TO driller']) {
       await runSql(cluster.connection('postgres'), sql)
     }
-  }, 120_000)
+  })
   afterAll(async () => {
     if (folder) await removeCluster(join(folder, 'cluster'))
     if (folder) await rm(folder, { recursive: true, force: true })
@@ -64,7 +64,7 @@ describe('loading on PostgreSQL 18', () => {
     const unquoted = (text: string) => text.replaceAll('"everything".', 'everything.').split('\n')
     const wanted = unquoted(original)
     expect(unquoted(back).filter((line, at) => line !== wanted[at])).toEqual([])
-  }, 120_000)
+  })
 
   it('loads as a role without special rights, without owners and grants', async () => {
     const script = `SET transaction_timeout = 0;

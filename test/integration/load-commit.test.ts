@@ -51,7 +51,7 @@ describe('a load commits only', () => {
 
   beforeAll(async () => {
     postgres = await startPostgres15()
-  }, 120_000)
+  })
   afterAll(() => postgres?.stop())
 
   beforeEach(async () => {

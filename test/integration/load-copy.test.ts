@@ -16,7 +16,7 @@ describe('loading a dump under another name', () => {
   beforeAll(async () => {
     postgres = await startPostgres15()
     await postgres.psql('postgres', EVERYTHING_ROLES)
-  }, 120_000)
+  })
   afterAll(() => postgres?.stop())
 
   /** Entries of a schema with its name put in place of another's, as a person would with a text editor. */

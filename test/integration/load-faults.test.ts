@@ -51,7 +51,7 @@ describe.skipIf(!hasFixtures)('a load that goes wrong', () => {
     await postgres.createDatabase('live')
     await postgres.psql('live', { file: fixture('revert', 'A-edges-all-options-before.sql.gz') }, 'zotonic')
     before = await dumpOf(postgres, 'live')
-  }, 120_000)
+  })
   afterAll(() => postgres?.stop())
   afterEach(async () => {
     await proxy?.close()

@@ -29,7 +29,7 @@ describe('functions of a dump that reach out of its schema', () => {
       'zotonic',
     )
     before = await dumpOf(postgres, 'live')
-  }, 120_000)
+  })
   afterAll(() => postgres?.stop())
 
   it.each([

@@ -23,7 +23,7 @@ describe('loading dumps', () => {
   let postgres: Postgres15
   beforeAll(async () => {
     postgres = await startPostgres15()
-  }, 120_000)
+  })
   afterAll(() => postgres?.stop())
 
   it.skipIf(!hasFixtures)('gives what psql gives, for every dump of a real server', async () => {

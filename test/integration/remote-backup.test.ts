@@ -89,7 +89,7 @@ describe.skipIf(why !== null)('a backup of a site on a server', () => {
     expect(remote.problems.map(facts).sort()).toEqual(local.problems.map(facts).sort())
     expect(remote.dump.engine).toBe('built-in')
     expect(remote.parts.map(({ part }) => part)).toEqual(['database', 'config', 'files'])
-  }, 60_000)
+  })
 
   it('has the server’s own pg_dump read the database, and is what psql restores', async () => {
     const { context } = await open('ssh', { password: 'zażółć' })
@@ -104,7 +104,7 @@ describe.skipIf(why !== null)('a backup of a site on a server', () => {
     await postgres.psql('restored', { file }, 'zotonic')
     const count = (table: string) => postgres.psql('restored', `SELECT count(*) FROM testsite.${table}`)
     expect([await count('rsc'), await count('edge'), await count('backup_revision')].map(Number)).toEqual([126, 111, 211])
-  }, 60_000)
+  })
 
   it('goes into the server’s own folder over SFTP, as a server would have made it, and nothing stays here', async () => {
     const { context } = await open('ssh', { password: 'zażółć' })
@@ -117,7 +117,7 @@ describe.skipIf(why !== null)('a backup of a site on a server', () => {
     expect(createHash('sha256').update(stored).digest('hex')).toBe(database?.hash)
     expect(await readdir(context.home.scratch)).toEqual([])
     expect(await readdir(context.home.vaults)).toEqual([])
-  }, 60_000)
+  })
 
   it('changes nothing on the server when that is lost on the way, and leaves nothing here', async () => {
     const test = await open('ssh')
@@ -130,7 +130,7 @@ describe.skipIf(why !== null)('a backup of a site on a server', () => {
     expect(failed.code).not.toBe('internal')
     expect(await readdir(server.backupDir)).toEqual([])
     expect(await readdir(context.home.scratch)).toEqual([])
-  }, 60_000)
+  })
 
   it('has the server end its pg_dump when it is cancelled', async () => {
     const { context } = await open('ssh')
@@ -146,7 +146,7 @@ describe.skipIf(why !== null)('a backup of a site on a server', () => {
     await context.jobs.cancel(started.id)
     await expect(started.done).rejects.toMatchObject({ code: 'cancelled' })
     await expect.poll(async () => Number(await waiting()), { timeout: 5000 }).toBe(0)
-  }, 60_000)
+  })
 })
 
 const whyNoFilestore = why ?? (process.env.HEAVY === '1' ? missingCeph() : 'an S3 server takes long to start; HEAVY=1 does it')
@@ -185,5 +185,5 @@ describe.skipIf(whyNoFilestore !== null)('a backup into the filestore', () => {
       ['backup.json', ...made.parts.map(({ file }) => file)].sort(),
     )
     expect(await readdir(context.home.scratch)).toEqual([])
-  }, 120_000)
+  })
 })

@@ -16,6 +16,7 @@ import { missingCeph, startS3, type TestS3 } from '#test/support/ceph.ts'
 import { openTestContext } from '#test/support/engine-context.ts'
 import { fixture, hasFixtures } from '#test/support/fixtures.ts'
 import { temporaryFolder } from '#test/support/home.ts'
+import { allowed } from '#test/support/patience.ts'
 import { startPostgres15 } from '#test/support/postgres.ts'
 import { createDatabaseFrom, makePlan, openLiveSite, runPlan } from '#test/support/restore-site.ts'
 import { filestoreSettings } from '#test/support/s3-repository.ts'
@@ -34,7 +35,7 @@ let s3: TestS3
 
 beforeAll(async () => {
   if (!missing) s3 = await startS3()
-}, 60_000)
+})
 afterAll(() => s3?.stop())
 
 async function upload(settings: FilestoreSettings, file: string, body: Buffer): Promise<void> {
@@ -108,7 +109,7 @@ describe.skipIf(missing !== null)('a site’s filestore', () => {
     await upload(settings, 'testsite-2.sql.gz.enc', Buffer.from('other'))
     const again = await listBackups(context, site, 'filestore')
     expect(again.backups.find(({ name }) => name === 'testsite-2')?.proof).toBeNull()
-  }, 30_000)
+  })
 
   it('gives a flipped bit away, reading each part once', async () => {
     const proxy = await startTcpProxy(s3.port)
@@ -135,7 +136,7 @@ describe.skipIf(missing !== null)('a site’s filestore', () => {
     const total = sizes.reduce((sum, size) => sum + size, 0)
     expect(proxy.moved.down).toBeGreaterThan(total)
     expect(proxy.moved.down).toBeLessThan(total + 64 * 1024)
-  }, 30_000)
+  })
 
   it('gives what no password opens once too', async () => {
     const proxy = await startTcpProxy(s3.port)
@@ -159,7 +160,7 @@ describe.skipIf(missing !== null)('a site’s filestore', () => {
     expect(proofs[0]?.files.map(({ sha256 }) => sha256)).toEqual(await Promise.all(files.map(hashOf)))
     const sizes = await Promise.all((await readdir(folder)).map(async (name) => (await stat(join(folder, name))).size))
     expect(proxy.moved.down).toBeLessThan(sizes.reduce((sum, size) => sum + size, 0) + 64 * 1024)
-  }, 30_000)
+  })
 
   it('has its password tried by a few kilobytes', async () => {
     const proxy = await startTcpProxy(s3.port)
@@ -173,7 +174,7 @@ describe.skipIf(missing !== null)('a site’s filestore', () => {
       ['filestore', 'opens'],
     ])
     expect(proxy.moved.down).toBeLessThan(64 * 1024)
-  }, 30_000)
+  })
 
   it('gives a backup to be pinned', async () => {
     const { context, settings } = await remoteSite()
@@ -182,7 +183,7 @@ describe.skipIf(missing !== null)('a site’s filestore', () => {
     expect(pinned).toMatchObject({ from: 'filestore', already: false })
     const check = await startVerify(context, { site: 'testsite', name: pinned.name, from: 'vault', level: 2, passwords: [] })
     expect(await check.done).toMatchObject({ verdict: 'verified' })
-  }, 30_000)
+  })
 
   it('keeps the other repositories from nothing when it does not answer', async () => {
     const silent = createServer(() => {})
@@ -192,7 +193,7 @@ describe.skipIf(missing !== null)('a site’s filestore', () => {
     const { context, site } = await remoteSite({ endpoint: `http://127.0.0.1:${(silent.address() as AddressInfo).port}` })
     const started = performance.now()
     const { backups, problems } = await listBackups(context, site, 'all', { timeout: 1500 })
-    expect(performance.now() - started).toBeLessThan(2500)
+    expect(performance.now() - started).toBeLessThan(allowed(2500))
     expect(backups).toHaveLength(12)
     expect(problems).toMatchObject([{ repository: 'filestore', code: 'repository-timeout' }])
     expect(problems[0]?.message).toBe('The filestore did not answer within 2 s.')
@@ -203,7 +204,7 @@ describe.skipIf(missing !== null)('a site’s filestore', () => {
     const stopped = listBackups(context, site, 'all', { signal: stopping.signal })
     setTimeout(() => stopping.abort(), 200)
     await expect(stopped).rejects.toThrow(/abort/i)
-  }, 30_000)
+  })
 
   it('is stopped by the operator in the middle of a part', async () => {
     const proxy = await startTcpProxy(s3.port, { bytesPerSecond: 200_000 })
@@ -217,8 +218,8 @@ describe.skipIf(missing !== null)('a site’s filestore', () => {
     const started = performance.now()
     await context.jobs.cancel(job.id)
     await ended
-    expect(performance.now() - started).toBeLessThan(1000)
-  }, 30_000)
+    expect(performance.now() - started).toBeLessThan(allowed(1000))
+  })
 
   it('is watched: changes show, trouble shows, and the overview tells at once what was seen last', async () => {
     const proxy = await startTcpProxy(s3.port)
@@ -261,7 +262,7 @@ describe.skipIf(missing !== null)('a site’s filestore', () => {
     expect(root).not.toBe('')
     await sleep(1500)
     expect(events).toHaveLength(3)
-  }, 30_000)
+  })
 })
 
 describe.skipIf(missing !== null)('zbd and a filestore', () => {
@@ -298,7 +299,7 @@ describe.skipIf(missing !== null)('zbd and a filestore', () => {
       const wrong = await zbd([...args, ...(name === 'restore' ? ['--plan'] : [])], options)
       expect([wrong.code, wrong.stderr], name).toEqual([2, expect.stringContaining('vault, server, filestore')])
     }
-  }, 60_000)
+  })
 })
 
 describe.skipIf(missing !== null)('a restore from a filestore', () => {
@@ -326,5 +327,5 @@ describe.skipIf(missing !== null)('a restore from a filestore', () => {
     const job = await runPlan(context, second.id)
     expect(job.error?.code).toBe('plan-outdated')
     expect(await count()).toBe('126')
-  }, 120_000)
+  })
 })

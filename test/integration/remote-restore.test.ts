@@ -123,7 +123,7 @@ describe.skipIf(why !== null)('restoring onto a server', () => {
     expect(await listKept(test.context, await test.context.sites.get('testsite'))).toEqual([])
     expect(await readdir(join(server.filesDir, 'backup-desk-undo'))).toEqual([])
     expect(await readdir(join(root, 'home', 'unfinished', 'testsite'))).toEqual([])
-  }, 60_000)
+  })
 
   it.each(process.env.HEAVY === '1' ? ['Writing configuration files', 'Loading the database'] : ['Loading the database'])(
     'puts everything back as soon as the server is there again that was lost at: %s',
@@ -146,7 +146,6 @@ describe.skipIf(why !== null)('restoring onto a server', () => {
       expect(await readdir(join(server.filesDir, 'backup-desk-undo'))).toEqual([])
       expect(await readdir(join(root, 'home', 'unfinished', 'testsite'))).toEqual([])
     },
-    60_000,
   )
 
   it('refuses in its plan what it may not write, and a link where a folder must be', async () => {
@@ -156,5 +155,5 @@ describe.skipIf(why !== null)('restoring onto a server', () => {
     expect(planned.runnable).toBe(false)
     expect(planned.checks.find(({ name: check }) => check === 'Media')).toMatchObject({ outcome: 'failed' })
     expect(await readdir('/etc')).not.toContain('large.bin')
-  }, 60_000)
+  })
 })

@@ -12,6 +12,7 @@ import { scheduleSchema } from '#shared/model/site.ts'
 import { openTestContext } from '#test/support/engine-context.ts'
 import { fixture, hasFixtures } from '#test/support/fixtures.ts'
 import { temporaryFolder } from '#test/support/home.ts'
+import { allowed } from '#test/support/patience.ts'
 import { type Sshd, startSshd, whyNoSshd } from '#test/support/sshd.ts'
 import { startTcpProxy } from '#test/support/tcp-proxy.ts'
 
@@ -24,7 +25,7 @@ let sshd: Sshd
 
 beforeAll(async () => {
   if (!missing) sshd = await startSshd()
-}, 30_000)
+})
 afterAll(() => sshd?.stop())
 
 /** A site on a server that is reached by SSH through a proxy; what the server has is in `folder`. */
@@ -66,7 +67,7 @@ function watched(context: Awaited<ReturnType<typeof remoteSite>>['context']) {
   )
   onTestFinished(() => watch.close())
   const untilTold = async (count: number) => {
-    const until = performance.now() + 15_000
+    const until = performance.now() + 60_000
     while (events.length < count && performance.now() < until) await sleep(20)
     return events.length
   }
@@ -103,7 +104,7 @@ describe.skipIf(missing !== null)('a server that is reached by SSH', () => {
     expect(found.verdict).toBe('failed')
     expect(found.proofs[0]?.proof.parts.map(({ levels }) => levels.L1?.outcome)).toEqual(['passed', 'passed', 'failed'])
     expect((await list()).backups.find(({ name }) => name === 'testsite-6')?.proof).toMatchObject({ verdict: 'failed' })
-  }, 30_000)
+  })
 
   it('gives a backup to be drilled over the line once, and no copy stays on this disk', async () => {
     const { context, folder, root, list, proxy } = await remoteSite()
@@ -119,7 +120,7 @@ describe.skipIf(missing !== null)('a server that is reached by SSH', () => {
     console.error(`a drill of ${total} bytes on a server moved ${moved} bytes over the line`)
     expect(moved).toBeLessThan(total * 1.02 + 64 * 1024)
     expect((await list()).backups[0]?.proof).toMatchObject({ level: 3, verdict: 'verified' })
-  }, 60_000)
+  })
 
   it('is read on after the line was lost, by who drills it and who pins it', async () => {
     const { context, folder, list, proxy } = await remoteSite()
@@ -138,26 +139,22 @@ describe.skipIf(missing !== null)('a server that is reached by SSH', () => {
     await second
     expect(await pin.done).toMatchObject({ from: 'server', already: false })
     expect(await notesOf(pin.id)).toHaveLength(1)
-  }, 60_000)
+  })
 
-  it.each([2, 3] as const)(
-    'is not to blame for its backups when the line breaks: level %i',
-    async (level) => {
-      const { context, folder, proxy, list } = await remoteSite()
-      await cp(fixture('backups', '1-plain-full'), folder, { recursive: true })
-      await list()
-      // in its last part
-      const cut = proxy.cutAfter((await partSizes(folder, 'testsite-1')) - 300_000)
-      proxy.refuse()
-      const request = { site: 'testsite', name: 'testsite-1', from: 'server', level, passwords: [] } as const
-      const job = await startVerify(context, { ...request, passwords: [] }, { patience: { stallMs: 30_000, pausesMs: [] } })
-      await expect(job.done).rejects.toMatchObject({ code: expect.stringMatching(/^(?:connection-lost|host-unreachable)$/) })
-      await cut
-      expect((await context.jobs.show(job.id)).job.state).toBe('failed')
-      expect((await readProofs(context, 'testsite')).proofs).toEqual([])
-    },
-    30_000,
-  )
+  it.each([2, 3] as const)('is not to blame for its backups when the line breaks: level %i', async (level) => {
+    const { context, folder, proxy, list } = await remoteSite()
+    await cp(fixture('backups', '1-plain-full'), folder, { recursive: true })
+    await list()
+    // in its last part
+    const cut = proxy.cutAfter((await partSizes(folder, 'testsite-1')) - 300_000)
+    proxy.refuse()
+    const request = { site: 'testsite', name: 'testsite-1', from: 'server', level, passwords: [] } as const
+    const job = await startVerify(context, { ...request, passwords: [] }, { patience: { stallMs: 30_000, pausesMs: [] } })
+    await expect(job.done).rejects.toMatchObject({ code: expect.stringMatching(/^(?:connection-lost|host-unreachable)$/) })
+    await cut
+    expect((await context.jobs.show(job.id)).job.state).toBe('failed')
+    expect((await readProofs(context, 'testsite')).proofs).toEqual([])
+  })
 
   it('with 500 backups is listed within two seconds over a slow line', async () => {
     const { context, folder, site, list } = await remoteSite({ delayMs: 25 })
@@ -168,9 +165,9 @@ describe.skipIf(missing !== null)('a server that is reached by SSH', () => {
     expect(first.result.backups.flatMap(({ parts }) => parts.filter(({ trouble }) => trouble !== null))).toEqual([])
     const again = await timed(() => listBackups(context, site, 'server'))
     console.error(`500 backups over 50 ms: ${first.seconds.toFixed(2)} s with the log-in, ${again.seconds.toFixed(2)} s after it`)
-    expect(again.seconds).toBeLessThan(2)
-    expect(first.seconds).toBeLessThan(4)
-  }, 30_000)
+    expect(again.seconds).toBeLessThan(allowed(2))
+    expect(first.seconds).toBeLessThan(allowed(4))
+  })
 
   it('is not asked again and again how the nights stand that write to it', async () => {
     const { context, folder, site, proxy } = await remoteSite()
@@ -185,7 +182,7 @@ describe.skipIf(missing !== null)('a server that is reached by SSH', () => {
     // what acts looks
     await expect(runMissed(context, 'testsite', () => now)).rejects.toMatchObject({ code: 'nothing-missed' })
     expect(proxy.moved.up).toBeGreaterThan(before)
-  }, 30_000)
+  })
 
   it('is watched: changes show, trouble shows and goes', async () => {
     const { context, folder } = await remoteSite()
@@ -206,7 +203,7 @@ describe.skipIf(missing !== null)('a server that is reached by SSH', () => {
     watch.check('testsite')
     expect(await untilTold(4)).toBe(4)
     expect(await copies()).toBe('newest')
-  }, 30_000)
+  })
 })
 
 async function timed<T>(action: () => Promise<T>): Promise<{ result: T; seconds: number }> {

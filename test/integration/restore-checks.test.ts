@@ -26,7 +26,7 @@ describe.skipIf(!hasFixtures)('what a restore makes sure of', () => {
     postgres = await startPostgres15()
     await createDatabaseFrom(postgres, 'older', 'revert', 'A-edges-all-options-before.sql.gz')
     dump = gunzipSync(await readFile(fixture('backups', '1-plain-full', 'testsite-1.sql.gz'))).toString('latin1')
-  }, 120_000)
+  })
   afterAll(() => postgres?.stop())
 
   beforeEach(async () => {
@@ -58,7 +58,7 @@ describe.skipIf(!hasFixtures)('what a restore makes sure of', () => {
     expect(error).toMatchObject({ code: 'rows-differ', message: expect.stringContaining('edge has 108 rows instead of 111') })
     expect(error?.message).toContain('exactly as before')
     expect(await live()).toEqual(before)
-  }, 60_000)
+  })
 
   it('tells of sequences that lag and of foreign keys that were never checked, and restores them as they are', async () => {
     const changed = dump
@@ -78,7 +78,7 @@ describe.skipIf(!hasFixtures)('what a restore makes sure of', () => {
       state: 'done',
       detail: expect.stringContaining('edge_id_seq'),
     })
-  }, 60_000)
+  })
 
   /** A backup with media, one of which the site lacks. */
   const putWithMedia = async (text: string) => {
@@ -105,7 +105,7 @@ describe.skipIf(!hasFixtures)('what a restore makes sure of', () => {
     expect(job.state).toBe('cancelled')
     expect(await live()).toEqual(before)
     expect(await treeOf(server.archiveDir)).toBe(tree)
-  }, 60_000)
+  })
 
   it('does not start without a role that only rights name, and takes all back when it goes away after the plan', async () => {
     const grant = 'GRANT SELECT ON TABLE "testsite"."rsc" TO "reader_of_tests";\n\n'
@@ -128,7 +128,7 @@ describe.skipIf(!hasFixtures)('what a restore makes sure of', () => {
     })
     expect(await live()).toEqual(before)
     expect(await treeOf(server.archiveDir)).toBe(tree)
-  }, 60_000)
+  })
 
   it('does not commit another content than the plan read, whatever size and date say', async () => {
     await putWithMedia(dump)
@@ -147,7 +147,7 @@ describe.skipIf(!hasFixtures)('what a restore makes sure of', () => {
     expect(error).toMatchObject({ code: 'plan-outdated', message: expect.stringContaining('the content of testsite-1.sql.gz') })
     expect(await live()).toEqual(before)
     expect(await treeOf(server.archiveDir)).toBe(tree)
-  }, 60_000)
+  })
 
   it('restores nothing when the safety backup can’t be made', async () => {
     await put(dump)
@@ -162,7 +162,7 @@ describe.skipIf(!hasFixtures)('what a restore makes sure of', () => {
     expect(job.items.find(({ id }) => id === 'database')?.state).toBe('waiting')
     expect(await live()).toEqual(before)
     expect(await treeOf(server.archiveDir)).toBe(tree)
-  }, 60_000)
+  })
 
   it('wants a password for the safety backup of a site that encrypts, and cancels without a trace', async () => {
     await put(dump)
@@ -182,5 +182,5 @@ describe.skipIf(!hasFixtures)('what a restore makes sure of', () => {
     expect(job.state).toBe('cancelled')
     expect(await live()).toEqual(before)
     expect(await treeOf(join(root, 'home', 'backups')).catch(() => '')).not.toContain('safety')
-  }, 60_000)
+  })
 })

@@ -292,7 +292,7 @@ describe.skipIf(!hasFixtures)('dumps that must not be loaded', () => {
     await test.context.sites.add(siteInput('live', postgres, server))
     dumpBefore = await dumpOf(postgres, 'live')
     treeBefore = await treeOf(server.archiveDir)
-  }, 120_000)
+  })
   afterAll(async () => {
     await test?.close()
     await postgres?.stop()

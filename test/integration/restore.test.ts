@@ -45,7 +45,7 @@ describe.skipIf(!hasFixtures)('restoring a site', () => {
     await createDatabaseFrom(postgres, 'wanted', 'backups', '1-plain-full', 'testsite-1.sql.gz')
     wanted = await pgDumpEntries(postgres, 'wanted', 'testsite')
     await createDatabaseFrom(postgres, 'older', 'revert', 'A-edges-all-options-before.sql.gz')
-  }, 120_000)
+  })
   afterAll(() => postgres?.stop())
 
   /** A live site with an older database; one of its media is missing, one differs, one is its own. */

@@ -32,7 +32,7 @@ describe.skipIf(!hasFixtures)('a backup elsewhere than where it comes from', () 
     postgres = await startPostgres15()
     await createDatabaseFrom(postgres, 'fresh', 'backups', '1-plain-full', 'testsite-1.sql.gz')
     wanted = await pgDumpEntries(postgres, 'fresh', 'testsite')
-  }, 120_000)
+  })
   afterAll(() => postgres?.stop())
 
   /** `testsite`, which has a backup, and `staging`, whose database and folders are others. */
@@ -118,7 +118,7 @@ describe.skipIf(!hasFixtures)('a backup elsewhere than where it comes from', () 
     expect((await runWayBack(test.context, undo.id)).error).toBeNull()
     expect(await pgDumpEntries(postgres, database, 'staging')).toEqual(before)
     expect(await treeOf(join(root, 'staging', 'files', 'archive'))).toBe(stagingFiles)
-  }, 120_000)
+  })
 
   it('makes a copy in another database, without owners and grants, and with the configuration when asked', async () => {
     await postgres.createDatabase(`other${number}`)
@@ -145,7 +145,7 @@ describe.skipIf(!hasFixtures)('a backup elsewhere than where it comes from', () 
     const undo = await planWayBack(test.context, 'undo', undefined, 'staging')
     expect((await runWayBack(test.context, undo.id)).error).toBeNull()
     expect(await readFile(join(staging.siteDir, 'priv', 'zotonic_site.config'), 'utf8')).toBe('[{staging, []}].')
-  }, 120_000)
+  })
 
   it('writes into another schema of the same site when its name is free', async () => {
     await postgres.psql(database, 'SET search_path = testsite; DELETE FROM edge', 'zotonic')
@@ -161,7 +161,7 @@ describe.skipIf(!hasFixtures)('a backup elsewhere than where it comes from', () 
       expect(taken.runnable).toBe(false)
       expect(taken.checks).toContainEqual(expect.objectContaining({ name: 'Target schema', outcome: 'failed' }))
     }
-  }, 120_000)
+  })
 
   it('does not start without room on the database server’s disk, where that can be seen', async () => {
     const signal = new AbortController().signal
@@ -204,5 +204,5 @@ describe.skipIf(!hasFixtures)('a backup elsewhere than where it comes from', () 
       await postgres.psql('postgres', 'DROP TABLESPACE IF EXISTS small').catch(() => {})
       await run('umount', [folder])
     }
-  }, 60_000)
+  })
 })

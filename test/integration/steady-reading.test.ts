@@ -43,7 +43,7 @@ describe.skipIf(why !== null)('reading that goes on', () => {
     ways.s3 = await startTcpProxy(s3.port)
     ssh = await openTestSsh(sshd, { ports: [ways.sftp.port], keepAliveMs: 500 })
     root = await mkdtemp(join(tmpdir(), 'backup-desk-steady-'))
-  }, 60_000)
+  })
   afterAll(async () => {
     await ssh?.close()
     for (const way of Object.values(ways)) await way.close()

@@ -44,7 +44,7 @@ describe.skipIf(why !== null)('transfers in trouble', () => {
     s3Way = await startTcpProxy(s3.port)
     ssh = await openTestSsh(sshd, { ports: [sshWay.port], keepAliveMs: 1000 })
     root = await mkdtemp(join(tmpdir(), 'backup-desk-faults-'))
-  }, 60_000)
+  })
   afterAll(async () => {
     await ssh?.close()
     await sshWay?.close()

@@ -31,7 +31,7 @@ describe.skipIf(why !== null)('backups between repositories', () => {
     sshd = await startSshd()
     ssh = await openTestSsh(sshd)
     folder = await mkdtemp(join(tmpdir(), 'backup-desk-transfer-'))
-  }, 60_000)
+  })
   afterAll(async () => {
     await s3?.stop()
     await ssh?.close()

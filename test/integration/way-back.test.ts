@@ -35,7 +35,7 @@ describe.skipIf(!hasFixtures)('going back', () => {
     await createDatabaseFrom(postgres, 'wanted', 'backups', '1-plain-full', 'testsite-1.sql.gz')
     wanted = await pgDumpEntries(postgres, 'wanted', 'testsite')
     await createDatabaseFrom(postgres, 'older', 'revert', 'A-edges-all-options-before.sql.gz')
-  }, 120_000)
+  })
   afterAll(() => postgres?.stop())
 
   /** A live site that differs from the backup in its database, three media, a configuration and a security file. */
@@ -194,7 +194,7 @@ describe.skipIf(!hasFixtures)('going back', () => {
     const drop = await planWayBack(test.context, 'drop')
     expect((await runWayBack(test.context, drop.id)).error).toBeNull()
     expect(await undoFolders()).toEqual([])
-  }, 60_000)
+  })
 
   it('runs a plan once, when confirmed, and only while nothing changed', async () => {
     await restore()
@@ -222,7 +222,7 @@ describe.skipIf(!hasFixtures)('going back', () => {
     expect((await runWayBack(test.context, drop.id)).error?.code).toBe('plan-outdated')
     expect(await codeOf(planWayBack(test.context, 'undo', 'testsite_before_20200101000000'))).toBe('unknown-kept')
     expect(await codeOf(planWayBack(test.context, 'drop', 'testsite'))).toBe('unknown-kept')
-  }, 60_000)
+  })
 
   it('waits for who holds the tables, says who, and leaves all as it was', async () => {
     await restore()
@@ -252,7 +252,7 @@ describe.skipIf(!hasFixtures)('going back', () => {
     }
     const plan = await planWayBack(test.context, 'undo')
     expect((await runWayBack(test.context, plan.id)).error).toBeNull()
-  }, 120_000)
+  })
 
   it('does not delete what something outside depends on', async () => {
     await restore(['database'])
@@ -287,7 +287,7 @@ describe.skipIf(!hasFixtures)('going back', () => {
     const plan = await planWayBack(test.context, 'drop')
     expect((await runWayBack(test.context, plan.id)).error).toBeNull()
     expect(await schema()).toEqual(wanted)
-  }, 120_000)
+  })
 
   it('tells of what is kept as far as it is known when database or folder is out of reach', async () => {
     await restore()
@@ -304,7 +304,7 @@ describe.skipIf(!hasFixtures)('going back', () => {
       code: 'files-unreachable',
       details: { kept: [{ id: kept?.id, files: null }] },
     })
-  }, 60_000)
+  })
 
   it('lists kept schemas that no journal knows, and no others', async () => {
     await postgres.psql(
@@ -325,7 +325,7 @@ describe.skipIf(!hasFixtures)('going back', () => {
     // of the database’s owner, not of the site’s
     const plan = await planWayBack(test.context, 'drop')
     expect(plan.checks).toContainEqual(expect.objectContaining({ name: 'Rights', outcome: 'failed' }))
-  }, 60_000)
+  })
 
   /** Runs the newest way back in a program that kills itself before its n-th change. */
   async function killed(kind: 'undo' | 'drop', killAt: number): Promise<{ isFinished: boolean; said: string }> {

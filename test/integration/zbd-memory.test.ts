@@ -50,7 +50,7 @@ describe.runIf(hasFixtures && process.platform === 'linux')('memory of zbd', () 
   let postgres: Postgres15
   beforeAll(async () => {
     postgres = await startPostgres15()
-  }, 60_000)
+  })
   afterAll(() => postgres?.stop())
 
   it('stays flat while it backs up, verifies, restores and decrypts a large site', async () => {

@@ -18,7 +18,7 @@ let vault: string
 beforeAll(async () => {
   if (!hasFixtures) return
   postgres = await startPostgres15()
-}, 60_000)
+})
 afterAll(() => postgres?.stop())
 
 let databases = 0
@@ -68,7 +68,7 @@ describe.skipIf(!hasFixtures)('zbd nights', () => {
     expect((await run('nights', 'set', 'testsite', '--off', '--with-media')).json.result).toMatchObject({
       state: { schedule: { enabled: false, databaseOnly: false, at: '00:00' } },
     })
-  }, 120_000)
+  })
 
   it('exits with 1 when a night failed, and with 3 while one is missed', async () => {
     await addSite()
@@ -88,7 +88,7 @@ describe.skipIf(!hasFixtures)('zbd nights', () => {
     await rm(vault)
     expect((await run('nights', 'run')).code).toBe(0)
     expect((await run('nights')).code).toBe(0)
-  }, 120_000)
+  })
 
   it('writes onto the server only after it was told so by name', async () => {
     await addSite()
@@ -124,7 +124,7 @@ describe.skipIf(!hasFixtures)('zbd nights', () => {
     expect((await run('nights', 'run')).code).toBe(0)
     expect(Object.keys(await indexOf(site.backupDir))).toHaveLength(1)
     expect(await readdir(vault).catch(() => [])).toEqual([])
-  }, 120_000)
+  })
 })
 
 describe.skipIf(!hasFixtures)('zbd pin and remove', () => {
@@ -142,5 +142,5 @@ describe.skipIf(!hasFixtures)('zbd pin and remove', () => {
     expect((await run('remove', 'testsite', kept.name, '--confirm', 'testsite')).code).toBe(0)
     expect(Object.keys(await indexOf(vault))).toEqual([name])
     expect((await run('verify', 'testsite', name)).code).toBe(0)
-  }, 120_000)
+  })
 })

@@ -20,7 +20,7 @@ const ENCRYPTION = 'canary-zażółć-🔐-encryption'
 let postgres: Postgres15
 beforeAll(async () => {
   postgres = await startPostgres15()
-}, 60_000)
+})
 afterAll(() => postgres?.stop())
 
 let databases = 0
@@ -88,7 +88,7 @@ describe.runIf(hasFixtures)('the whole path of zbd on a live site', () => {
     expect(keptSchema).toMatch(/^testsite_before_\d{14}$/)
     expect(await postgres.psql(database, `select count(*) from "${keptSchema}".edge`)).toMatch(/\b0\b/)
     expect((restored.json.result as { note: string }).note).toMatch(/restart/i)
-  }, 120_000)
+  })
 
   it('uses pg_dump and the level that the site says, or the command does, and restores what it made', async () => {
     const { options, database } = await liveSite({ dump: { engine: 'pg_dump', compression: 2 } })
@@ -118,7 +118,7 @@ describe.runIf(hasFixtures)('the whole path of zbd on a live site', () => {
       const refused = await zbd(['backup', 'testsite', ...wrong], options)
       expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining(wrong[0] ?? '')])
     }
-  }, 120_000)
+  })
 
   it('encrypts when the site says so; nothing plain touches the disk', async () => {
     const { options } = await liveSite({ encryption: { enabled: true, password: ENCRYPTION } })
@@ -130,14 +130,14 @@ describe.runIf(hasFixtures)('the whole path of zbd on a live site', () => {
     expect((await readdir(vault)).sort()).toEqual([...parts.map((part) => part.file), 'backup.json'].sort())
     expect((await zbd(['verify', 'testsite', name, '--json'], options)).code).toBe(0)
     expect((await zbd(['restore', 'testsite', name, '--plan', '--json'], options)).code).toBe(0)
-  }, 120_000)
+  })
 
   it('refuses to back up encrypted without a password, and writes nothing', async () => {
     const { options } = await liveSite({ encryption: { enabled: true } })
     const made = await zbd(['backup', 'testsite', '--json'], options)
     expect([made.code, made.json]).toMatchObject([1, { error: { code: 'encryption-no-password' } }])
     expect(await readdir(join(options.home, 'backups', 'testsite')).catch(() => [])).toEqual([])
-  }, 120_000)
+  })
 
   it('writes a slot into the server’s folder, which the index of a server then has', async () => {
     const { options, site } = await liveSite()
@@ -153,7 +153,7 @@ describe.runIf(hasFixtures)('the whole path of zbd on a live site', () => {
     })
     const restored = await zbd(['restore', 'testsite', name, '--parts', 'database', '--plan', '--json'], options)
     expect([restored.code, restored.json.result]).toMatchObject([0, { backup: { repository: 'server' } }])
-  }, 120_000)
+  })
 
   it('keeps every password out of what it writes, says and passes on', async () => {
     const { options } = await liveSite({ encryption: { enabled: true, password: ENCRYPTION } })
@@ -187,7 +187,7 @@ describe.runIf(hasFixtures)('the whole path of zbd on a live site', () => {
       Buffer.from(postgres.password).toString('base64'),
     ]
     for (const secret of secrets) expect(outputs.some((output) => output.includes(secret))).toBe(false)
-  }, 120_000)
+  })
 
   it('leaves database and media as they were when a dump is hostile, though its hash fits', async () => {
     const { options, site, database } = await liveSite()

@@ -28,7 +28,7 @@ describe.skipIf(why !== null)('zbd copy and zbd sync', () => {
   let s3: TestS3
   beforeAll(async () => {
     s3 = await startS3()
-  }, 60_000)
+  })
   afterAll(() => s3?.stop())
 
   async function newSite(backups: string | null, settings = filestoreSettings(s3)) {

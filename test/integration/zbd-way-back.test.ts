@@ -13,7 +13,7 @@ if (!hasFixtures) console.error('SKIPPED test/integration/zbd-way-back.test.ts: 
 let postgres: Postgres15
 beforeAll(async () => {
   postgres = await startPostgres15()
-}, 60_000)
+})
 afterAll(() => postgres?.stop())
 
 describe.runIf(hasFixtures)('going back in a terminal', () => {
@@ -121,5 +121,5 @@ describe.runIf(hasFixtures)('going back in a terminal', () => {
     ])
     const done = await zbd([...args, '--no-safety-backup', '--confirm', 'testsite', '--json'], options)
     expect([done.code, done.json.result]).toMatchObject([0, { safetyBackup: null }])
-  }, 120_000)
+  })
 })

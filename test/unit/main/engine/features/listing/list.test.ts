@@ -216,7 +216,7 @@ describe.skipIf(!hasFixtures)('listBackups, and what verifying leaves', () => {
     expect(test.events).toContainEqual({ type: 'backups-changed', site: 'testsite' })
     await rm(join(server, 'testsite-2.sql.gz.enc'))
     expect(await proofOf('testsite-2')).toBeNull()
-  }, 30_000)
+  })
 
   it('takes no file for newer than its index whose hash is that of the index', async () => {
     const file = join(server, 'testsite-6.sql.gz')
@@ -245,7 +245,7 @@ describe.skipIf(!hasFixtures)('listBackups, and what verifying leaves', () => {
     expect(await unknown({ timestamp: '2026-11-20T03:20:00Z' })).toBe('unknown-backup')
     expect(await unknown({ timestamp: '2026-11-21T03:20:00.000Z' })).toBe('no error')
     expect(await unknown({ from: 'vault' })).toBe('unknown-backup')
-  }, 30_000)
+  })
 
   it('verifies a folder with the passwords of its site, and keeps no proof of it', async () => {
     const job = await startVerifyFolder(test.context, {
@@ -258,5 +258,5 @@ describe.skipIf(!hasFixtures)('listBackups, and what verifying leaves', () => {
     const all = await startVerifyFolder(test.context, { folder: fixture('backups', '1-plain-full'), level: 1, passwords: [] })
     expect((await all.done).proofs).toHaveLength(1)
     expect((await list()).backups.every(({ proof }) => proof === null)).toBe(true)
-  }, 30_000)
+  })
 })

@@ -15,6 +15,7 @@ import { describe, expect, it } from 'vitest'
 import { HashMeter } from '#engine/features/backup/part-writer.ts'
 import { CLOSING_BYTES, MEMBER_BYTES, ParallelGzip, plainSizeByTail } from '#engine/foundation/files/parallel-gzip.ts'
 import { temporaryFolder } from '#test/support/home.ts'
+import { allowed } from '#test/support/patience.ts'
 
 const run = promisify(execFile)
 
@@ -136,7 +137,7 @@ describe('ParallelGzip', () => {
     await pipeline(source, gzip, slow)
     clearInterval(watch)
     expect(most).toBeLessThan(24 * MEMBER_BYTES)
-  }, 60_000)
+  })
 
   it('ends at once with a cancel and with a source that fails', async () => {
     const cancel = new AbortController()
@@ -151,7 +152,7 @@ describe('ParallelGzip', () => {
     const started = performance.now()
     cancel.abort()
     await expect(compressed).rejects.toMatchObject({ name: 'AbortError' })
-    expect(performance.now() - started).toBeLessThan(500)
+    expect(performance.now() - started).toBeLessThan(allowed(500))
 
     const broken = Readable.from(
       (async function* () {
