@@ -6,6 +6,7 @@ import { startPin } from '#engine/features/backup/index.ts'
 import { listBackups, overview, readProofs, watchRepositories } from '#engine/features/listing/index.ts'
 import { startDrill, startVerify } from '#engine/features/proof/index.ts'
 import { nightlyStates, runMissed } from '#engine/features/schedule/index.ts'
+import { startTransferPlan, transferPlanOf } from '#engine/features/transfer/index.ts'
 import type { EngineEvent } from '#shared/contract/events.ts'
 import type { BackupList } from '#shared/model/backup.ts'
 import { scheduleSchema } from '#shared/model/site.ts'
@@ -13,7 +14,7 @@ import { openTestContext } from '#test/support/engine-context.ts'
 import { fixture, hasFixtures } from '#test/support/fixtures.ts'
 import { temporaryFolder } from '#test/support/home.ts'
 import { allowed } from '#test/support/patience.ts'
-import { type Sshd, startSshd, whyNoSshd } from '#test/support/sshd.ts'
+import { makeKey, type Sshd, startSshd, whyNoSshd } from '#test/support/sshd.ts'
 import { startTcpProxy } from '#test/support/tcp-proxy.ts'
 
 const missing = whyNoSshd() ?? (hasFixtures ? null : 'the fixtures of a real server are missing')
@@ -24,7 +25,7 @@ const MIXED = fixture('backups', '3-slots-mixed')
 let sshd: Sshd
 
 beforeAll(async () => {
-  if (!missing) sshd = await startSshd()
+  if (!missing) sshd = await startSshd({ config: ['PermitUserEnvironment yes'] })
 })
 afterAll(() => sshd?.stop())
 
@@ -154,6 +155,38 @@ describe.skipIf(missing !== null)('a server that is reached by SSH', () => {
     await cut
     expect((await context.jobs.show(job.id)).job.state).toBe('failed')
     expect((await readProofs(context, 'testsite')).proofs).toEqual([])
+  })
+
+  it('has its free space and its clock looked at before anything is copied to it', async () => {
+    const { context, folder, root, site } = await remoteSite()
+    await cp(fixture('backups', '1-plain-full'), join(root, 'home', 'backups', 'testsite'), { recursive: true })
+    const checksOf = async () => {
+      const { planId } = await (await startTransferPlan(context, { site: 'testsite', from: 'vault', to: 'server' })).done
+      const { checks, runnable } = transferPlanOf(context, planId)
+      const found = Object.fromEntries(checks.map(({ name, outcome, finding }) => [name, `${outcome}: ${finding}`]))
+      return { space: found.Space, clock: found.Clock, runnable }
+    }
+    expect(await checksOf()).toEqual({
+      space: expect.stringMatching(new RegExp(`^passed: 1\\.77 MB come; sftp://.*${folder} has .* [MGT]B free$`)),
+      clock: 'passed: That of the server goes as ours',
+      runnable: true,
+    })
+    // a log-in for which the disk is full and the clock wrong
+    const programs = join(root, 'programs')
+    await mkdir(programs)
+    const put = (name: string, script: string) => writeFile(join(programs, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
+    await put('df', "echo Filesystem 1024-blocks Used Available Capacity Mounted on; echo '/dev/sda 2000 1000 1000 50% /'")
+    await put('date', 'echo $(($(/bin/date +%s) - 7200))')
+    await makeKey(join(root, 'key'), 'ed25519')
+    await sshd.authorize(`environment="PATH=${programs}:/usr/bin:/bin" ${await readFile(join(root, 'key.pub'), 'utf8')}`)
+    if (site.server?.kind !== 'ssh') throw new Error('another server')
+    const ssh = { ...site.server.ssh, keyFile: join(root, 'key') }
+    await context.sites.update({ ...site, server: { ...site.server, ssh } })
+    expect(await checksOf()).toEqual({
+      space: expect.stringMatching(/^failed: 1\.77 MB come; .* has 1\.02 MB free$/),
+      clock: expect.stringMatching(/^warning: That of the server is 2 h behind ours/),
+      runnable: false,
+    })
   })
 
   it('with 500 backups is listed within two seconds over a slow line', async () => {

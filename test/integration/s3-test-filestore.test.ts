@@ -1,11 +1,16 @@
+import { randomBytes } from 'node:crypto'
+import { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
 import { ListObjectsV2Command, PutBucketPolicyCommand, PutBucketVersioningCommand } from '@aws-sdk/client-s3'
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { testFilestore } from '#engine/foundation/connections/s3/test-filestore.ts'
 import type { ConnectionCheck } from '#shared/contract/sites.ts'
 import type { FilestoreSettings } from '#shared/model/site.ts'
 import { startS3, type TestS3 } from '#test/support/ceph.ts'
+import { temporaryFolder } from '#test/support/home.ts'
 import { type HttpFaultProxy, startHttpFaultProxy } from '#test/support/http-fault-proxy.ts'
-import { filestoreSettings } from '#test/support/s3-repository.ts'
+import { filestoreSettings, openTestS3 } from '#test/support/s3-repository.ts'
+import { startTlsProxy } from '#test/support/tls-proxy.ts'
 
 let s3: TestS3
 let proxy: HttpFaultProxy
@@ -88,4 +93,28 @@ it('tells how far the filestore’s clock is off', async () => {
   const checks = await tried(filestoreSettings(s3, { endpoint: proxy.endpoint }), s3.secretAccessKey)
   expect(checks.clock?.outcome).toBe('warning')
   expect(checks.clock?.finding).toMatch(/(299|300|301) s behind/)
+})
+
+it('is reached by TLS with an authority of its own, and by no other', async () => {
+  const tls = await startTlsProxy(s3.port, { folder: await temporaryFolder(), name: 'localhost' })
+  onTestFinished(() => tls.close())
+  const over = (changes: Partial<FilestoreSettings>) =>
+    filestoreSettings(s3, { endpoint: `https://localhost:${tls.port}`, ...changes })
+  const trusted = over({ caFile: tls.caFile })
+  expect(outcomes(await tried(trusted, s3.secretAccessKey))).toMatchObject({
+    'log-in': 'passed',
+    write: 'passed',
+    read: 'passed',
+  })
+  // more than one part, and more than one range
+  const repository = await openTestS3(s3, { settings: trusted })
+  const content = randomBytes(17 * 1024 * 1024)
+  await repository.put('testsite-1.sql.gz', Readable.from([content]))
+  expect((await buffer(await repository.read('testsite-1.sql.gz'))).equals(content)).toBe(true)
+  const wrong = [over({}), over({ caFile: tls.otherCaFile }), { ...trusted, endpoint: `https://127.0.0.1:${tls.port}` }]
+  for (const settings of wrong) {
+    const checks = await tried(settings, s3.secretAccessKey)
+    expect(Object.values(checks).find(({ outcome }) => outcome === 'failed')?.finding).toMatch(/certificate/i)
+    await expect((await openTestS3(s3, { settings })).list()).rejects.toMatchObject({ code: 'filestore-certificate' })
+  }
 })

@@ -1,10 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import { writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { ListMultipartUploadsCommand, UploadPartCommand } from '@aws-sdk/client-s3'
 import { describe, expect, it } from 'vitest'
+import { createUpload } from '#engine/foundation/repository/s3/multipart.ts'
+import { openPutRecords } from '#engine/foundation/repository/s3/put-record.ts'
+import { storeIdOf } from '#engine/foundation/repository/s3/upload-record.ts'
 import type { IncomingSlot } from '#engine/foundation/repository/types.ts'
 import { faultyS3 } from '#test/support/faulty-s3.ts'
 import { temporaryFolder } from '#test/support/home.ts'
@@ -174,6 +177,45 @@ describe('writing to a filestore', () => {
     await (await repository.lease()).release()
     expect(await s3.uploadsOf(repository)).toEqual([])
     expect(await repository.list()).toEqual([])
+  })
+
+  it('gives up a file that broke off with its line as soon as it is back, and none that is under way', async () => {
+    const transfers = await temporaryFolder()
+    // a slow answer must not be taken for a stall here: an upload is begun once
+    const repository = await s3.open({ transfers, patience: { stallMs: 60_000, pauseMs: 10 } })
+    const lost = { kind: 'reset-request', after: 0 } as const
+    s3.proxy.add({ fault: lost, when: isPart, times: 100 })
+    s3.proxy.add({ fault: { kind: 'error', status: 503, code: 'SlowDown' }, when: ({ method }) => method === 'DELETE', times: 5 })
+    const code = await codeOf(repository.put('a.gz', Readable.from(pieces(large, MiB))))
+    expect(code).toBe('filestore-unreachable')
+    expect(await s3.uploadsOf(repository)).toHaveLength(1)
+    expect(await readdir(transfers)).toHaveLength(1)
+    s3.proxy.clear()
+    let end = () => {}
+    const ended = new Promise<void>((resolve) => {
+      end = resolve
+    })
+    async function* slowly() {
+      yield* pieces(large, MiB)
+      await ended
+    }
+    const underWay = repository.put('b.gz', Readable.from(slowly()))
+    while ((await readdir(transfers)).length < 2) await new Promise((resolve) => setTimeout(resolve, 20))
+    await (await repository.lease()).release()
+    expect(await s3.uploadsOf(repository)).toEqual([repository.connection.keyOf('b.gz')])
+    end()
+    expect(await underWay).toMatchObject({ size: large.length })
+    expect(await s3.uploadsOf(repository)).toEqual([])
+    expect(await readdir(transfers)).toEqual([])
+    // of a program that is gone
+    const { connection } = repository
+    await openPutRecords(connection, transfers, storeIdOf(connection)).begin(await createUpload(connection, 'c.gz'))
+    const file = join(transfers, (await readdir(transfers))[0] ?? '')
+    const record = JSON.parse(await readFile(file, 'utf8'))
+    await writeFile(file, JSON.stringify({ ...record, owner: { pid: 2 ** 22 + 1, start: '1' } }))
+    await (await repository.lease()).release()
+    expect(await s3.uploadsOf(repository)).toEqual([])
+    expect(await readdir(transfers)).toEqual([])
   })
 
   it('is finished by the next program when it breaks off between the parts', async () => {

@@ -3,8 +3,9 @@ import type { S3Connection } from '../../connections/s3/connection.ts'
 import { existsAlready } from '../repository-files.ts'
 import type { FileStat, PutOptions } from '../types.ts'
 import { PartCutter } from './cut-parts.ts'
-import { abortUpload, completeUpload, createUpload, PART_BYTES_UNKNOWN, sendParts } from './multipart.ts'
+import { completeUpload, createUpload, PART_BYTES_UNKNOWN, sendParts } from './multipart.ts'
 import { putObject, statObject } from './objects.ts'
+import type { PutRecords } from './put-record.ts'
 import { changedMeanwhile, hashDiffers } from './refusals.ts'
 
 /**
@@ -12,7 +13,12 @@ import { changedMeanwhile, hashDiffers } from './refusals.ts'
  * come to its end.
  * @throws AppError `exists`, `changed-meanwhile`, `hash-differs`, those of the connection
  */
-export async function putFile(s3: S3Connection, name: string, body: Readable, put: PutOptions): Promise<FileStat> {
+export async function putFile(
+  { s3, puts }: { s3: S3Connection; puts: PutRecords },
+  name: string,
+  body: Readable,
+  put: PutOptions,
+): Promise<FileStat> {
   const { signal, sha256 } = put
   const cutter = new PartCutter(body, { isHashed: sha256 !== undefined })
   const assertHash = () => {
@@ -30,16 +36,18 @@ export async function putFile(s3: S3Connection, name: string, body: Readable, pu
     } else {
       const upload = await createUpload(s3, name, signal)
       try {
+        await puts.begin(upload)
         if (first) cutter.putBack(first)
         const parts = await sendParts(s3, upload, cutter, { partBytes: PART_BYTES_UNKNOWN, signal })
         assertHash()
         await assertCondition(s3, name, put)
         await completeUpload(s3, upload, parts, signal)
       } catch (error) {
-        // what broke it off is what has to be told; parts that stay are seen by nobody
-        await abortUpload(s3, upload).catch(() => {})
+        // what broke it off is what has to be told
+        await puts.giveUp(upload).catch(() => {})
         throw error
       }
+      await puts.end(upload)
     }
   } catch (error) {
     body.destroy()

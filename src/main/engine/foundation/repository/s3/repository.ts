@@ -13,6 +13,7 @@ import { readIndexObject, updateIndexObject } from './index-object.ts'
 import { type ObjectLease, takeLeaseObject } from './lease-object.ts'
 import { listObjects, removeObject, statObject } from './objects.ts'
 import { putFile } from './put-file.ts'
+import { openPutRecords } from './put-record.ts'
 import { readObject } from './read-object.ts'
 import { storeSlot } from './store-slot.ts'
 import { openUploadRecords, storeIdOf } from './upload-record.ts'
@@ -47,6 +48,7 @@ export async function openS3Repository(options: S3RepositoryOptions): Promise<S3
   const s3 = await openS3(options)
   const store = storeIdOf(s3)
   const records = openUploadRecords(transfers, store)
+  const puts = openPutRecords(s3, transfers, store)
   let shared: ObjectLease | null = null
 
   async function assertLeased(): Promise<void> {
@@ -85,7 +87,7 @@ export async function openS3Repository(options: S3RepositoryOptions): Promise<S3
         body.destroy()
         throw error
       }
-      return putFile(s3, name, body, put)
+      return putFile({ s3, puts }, name, body, put)
     },
 
     async remove(name) {
@@ -120,6 +122,8 @@ export async function openS3Repository(options: S3RepositoryOptions): Promise<S3
           await release()
           throw error
         })
+        // what stays is seen by nobody, and keeps nobody from writing
+        await puts.recover().catch(() => {})
         return { release }
       } catch (error) {
         await turn.release()
