@@ -107,7 +107,7 @@ test('a site is added by looking at its server', async ({ desk }) => {
   const dialog = window.getByRole('dialog', { name: 'Choose a passphrase' })
   for (const name of ['Passphrase', 'The same again']) await dialog.getByRole('textbox', { name }).fill(PASSPHRASE)
   await dialog.getByRole('button', { name: 'Create store' }).click()
-  await expect(window.getByRole('heading', { name: 'testsite · Overview' })).toBeVisible()
+  await expect(window.getByRole('heading', { name: 'testsite · Overview' })).toBeVisible({ timeout: 60_000 })
 })
 
 test('its backups stand in one table, and one is fetched with the keyboard alone', async ({ desk }) => {
@@ -244,6 +244,16 @@ test('the server’s own backups are looked at, set and started from here', asyn
   await statePictures(desk, 'settings-on-server-changed')
   expect((await server.zotonic.calls()).some((call) => call.includes('flush'))).toBe(true)
 
+  await window.getByRole('tab', { name: 'Nights' }).click()
+  await window.getByRole('switch', { name: 'Back up testsite every night' }).click({ force: true })
+  await choose(window, 'Into', 'The filestore')
+  await statePictures(desk, 'settings-nights-filestore')
+  const nights = await confirmationOf(desk, () => window.getByRole('button', { name: 'Save the settings of testsite' }).click())
+  await expect(nights.getByRole('heading')).toContainText('into the filestore')
+  await closes(nights, () => nights.keyboard.press('Escape'))
+  await window.getByRole('button', { name: 'Discard' }).click()
+
+  await window.getByRole('tab', { name: 'On the server' }).click()
   const own = await confirmationOf(desk, () => window.getByRole('button', { name: 'Back up testsite on the server' }).click())
   const id = await startedBy(desk, () => confirm(own, 'testsite'))
   const { result } = await jobIs(desk, id, 'done')

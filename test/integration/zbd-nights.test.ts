@@ -102,6 +102,8 @@ describe.skipIf(!hasFixtures)('zbd nights', () => {
     const refused = await run('nights', 'set', 'testsite', '--to', 'server')
     expect([refused.code, refused.json.error]).toMatchObject([1, { code: 'not-confirmed', hint: 'Add --confirm testsite.' }])
     expect((await run('nights', 'set', 'testsite', '--to', 'server', '--confirm', 'other')).code).toBe(2)
+    const nowhere = await run('nights', 'set', 'testsite', '--to', 'filestore', '--confirm', 'testsite')
+    expect([nowhere.code, nowhere.json.error]).toMatchObject([1, { code: 'no-filestore' }])
     const file = JSON.parse(await readFile(site.siteFile, 'utf8'))
     await writeFile(site.siteFile, JSON.stringify({ ...file, name: 'other', schedule: { enabled: true, to: 'server' } }))
     const smuggled = await run('sites', 'add', '--file', site.siteFile)

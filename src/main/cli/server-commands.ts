@@ -32,7 +32,7 @@ export function addSiteCommands(program: Command, run: Run): void {
       .option('--discover <host>', 'look at this server, [USER@]HOST[:PORT] or an alias of ~/.ssh/config')
       .option('--site <name>', 'the name of the site there'),
   )
-    .option('--confirm <site>', 'names the site once more: when its nights write onto the server')
+    .option('--confirm <site>', 'names the site once more: when its nights write onto the server or into the filestore')
     .action((options: ReachOptions & { file?: string; discover?: string; site?: string; confirm?: string }) => {
       if (options.file === undefined && options.discover === undefined) throw wrongUse('sites add: name --file or --discover.')
       return run(program, options.confirm ?? '', (session) => addSite(session, options))

@@ -64,7 +64,7 @@ export const schedule = {
     }),
     effect: 'read',
   }),
-  /** Sets the schedule of a site. One that writes onto the server is confirmed by the shell; `saved` false: not confirmed. */
+  /** Sets the schedule of a site. One that writes onto the server or into the filestore is confirmed by the shell; `saved` false: not confirmed. */
   'schedule.set': defineProcedure({
     input: z.strictObject({ site: siteNameSchema, schedule: scheduleSchema }),
     output: z.object({ saved: z.boolean(), state: nightlyStateSchema }),

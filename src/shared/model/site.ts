@@ -114,8 +114,8 @@ export const scheduleSchema = z.strictObject({
     .string()
     .regex(/^(?:[01]\d|2[0-3]):[0-5]\d$/, 'A time is written HH:MM, 00:00 to 23:59 UTC')
     .default('03:00'),
-  /** Into the vault, or into the server's backup folder (confirmed once, when it is set). */
-  to: z.enum(['vault', 'server']).default('vault'),
+  /** Into the vault, or into the server's backup folder or the filestore (confirmed once, when it is set). */
+  to: z.enum(['vault', 'server', 'filestore']).default('vault'),
   databaseOnly: z.boolean().default(false),
   /** Minutes of each night for proving backups, the one that was verified longest ago first; 0: none. */
   proofMinutes: z.int().min(0).max(480).default(20),

@@ -85,7 +85,8 @@ export async function setNights({ engine }: Session, site: string, options: SetN
   const schedule = scheduleOf(options, (await engine.call('sites.show', { site })).site.schedule)
   const result = await engine.call('schedule.set', { site, schedule })
   if (!result.saved) {
-    throw new AppError('not-confirmed', `Nightly backups onto the server of ${site} were not confirmed. Nothing was changed.`, {
+    const place = schedule.to === 'server' ? 'onto the server' : 'into the filestore'
+    throw new AppError('not-confirmed', `Nightly backups ${place} of ${site} were not confirmed. Nothing was changed.`, {
       hint: `Add --confirm ${site}.`,
       details: { site },
     })
@@ -97,7 +98,7 @@ export async function setNights({ engine }: Session, site: string, options: SetN
 
 function scheduleOf(options: SetNightsOptions, present: Schedule | undefined): Schedule {
   if (options.databaseOnly && options.withMedia) throw wrongUse('nights set: --database-only or --with-media: give one of them.')
-  const to = repositoryOption(options.to, '--to', ['vault', 'server'])
+  const to = repositoryOption(options.to, '--to', ['vault', 'server', 'filestore'])
   const parsed = scheduleSchema.safeParse({
     ...present,
     enabled: options.off !== true,

@@ -1,5 +1,6 @@
 import { Checkbox, Select, Switch, TextInput } from '@mantine/core'
 import { formatDay } from '#shared/format.ts'
+import { inPlace, repositoryNameSchema } from '#shared/model/backup.ts'
 import { ComingNights } from '../../components/coming-nights.tsx'
 import { ErrorBox, Notice } from '../../components/states.tsx'
 import { nextNightText } from '../../lib/next-night.ts'
@@ -45,9 +46,9 @@ export function NightsFields({ draft, errors, change }: FieldsProps) {
           label="Into"
           htmlFor="nights-to"
           hint={
-            draft.nightsTo === 'server'
-              ? 'Each night replaces a slot on the server: saving this is confirmed once, with the site’s name.'
-              : 'The server is read only. Copies on two computers survive the loss of one.'
+            draft.nightsTo === 'vault'
+              ? 'The server is read only. Copies on two computers survive the loss of one.'
+              : `Each night replaces a slot ${inPlace(draft.nightsTo)}: saving this is confirmed once, with the site’s name.`
           }
         >
           <Select
@@ -58,11 +59,22 @@ export function NightsFields({ draft, errors, change }: FieldsProps) {
             data={[
               { value: 'vault', label: 'The vault on this computer' },
               ...(draft.server === 'none' ? [] : [{ value: 'server', label: 'The server’s folder' }]),
+              ...(draft.filestore ? [{ value: 'filestore', label: 'The filestore' }] : []),
             ]}
-            onChange={(nightsTo) => (nightsTo === 'vault' || nightsTo === 'server') && change({ nightsTo })}
+            onChange={(value) => {
+              const nightsTo = repositoryNameSchema.safeParse(value).data
+              if (nightsTo) change({ nightsTo })
+            }}
           />
         </Field>
-        <Field label="Parts" hint="Media change little; a night without them is quick, but restores no files.">
+        <Field
+          label="Parts"
+          hint={
+            draft.nightsTo === 'filestore'
+              ? 'The filestore may hold the media themselves, beside the backups: then the database alone is enough.'
+              : 'Media change little; a night without them is quick, but restores no files.'
+          }
+        >
           <Checkbox
             className={classes.check}
             label="Database only"

@@ -122,7 +122,7 @@ function Loaded({ view, tab, onTab }: { view: SiteView; tab: SettingsSection; on
 
 const NO_SECRETS = { password: '', sshPassword: '', sshPassphrase: '', filestoreSecret: '', encryptionPassword: '' }
 
-/** The shell asks when the nights write onto the server. */
+/** The shell asks when the nights write onto the server or into the filestore. */
 async function setNights(site: string, draft: SiteDraft): Promise<void> {
   const { saved } = await callUnlocking('schedule.set', { site, schedule: scheduleOf(draft) })
   if (saved) await queryClient.invalidateQueries({ queryKey: ['schedule'] })

@@ -5,6 +5,7 @@ import type { Lock } from '#engine/foundation/locks.ts'
 import type { NightEnd } from '#shared/contract/schedule.ts'
 import { isCancelled, toAppError } from '#shared/errors.ts'
 import { formatBytes, formatClock } from '#shared/format.ts'
+import { inPlace } from '#shared/model/backup.ts'
 import type { Site } from '#shared/model/site.ts'
 import { utcDate } from '#shared/rotation.ts'
 import type { LastNight } from './decide.ts'
@@ -180,5 +181,5 @@ async function tellOnce(context: EngineContext, name: string, date: string, text
 
 function madeText({ name, repository, parts }: BackupResult): string {
   const bytes = parts.reduce((sum, { size }) => sum + size, 0)
-  return `${name} ${repository === 'server' ? 'on the server' : 'in the vault'}, ${formatBytes(bytes)}.`
+  return `${name} ${inPlace(repository)}, ${formatBytes(bytes)}.`
 }

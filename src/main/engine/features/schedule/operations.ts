@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import type { EngineContext } from '#engine/foundation/context.ts'
 import { partFiles } from '#engine/foundation/repository/backup-index.ts'
 import { openRepository, readRotationIndexes, serverBackupFolder } from '#engine/foundation/repository/open.ts'
@@ -35,7 +36,10 @@ export async function previewNights(
   return { scheme, repository: schedule.to, nights: comingNights(site.name, scheme, first, count, present) }
 }
 
-/** Sets a site's schedule; one that writes onto the server is confirmed first. @throws AppError `no-server` */
+/**
+ * Sets a site's schedule; one that writes onto the server or into the filestore is confirmed first.
+ * @throws AppError `no-server`, `no-filestore`
+ */
 export async function setSchedule(
   context: EngineContext,
   name: string,
@@ -50,24 +54,24 @@ export async function setSchedule(
 }
 
 /**
- * A schedule that writes onto a server is confirmed by a person once for each folder that it comes to write into,
- * whichever way the settings are changed.
+ * A schedule that writes onto a server or into a filestore is confirmed by a person once for each place that it comes to
+ * write into, whichever way the settings are changed.
  * @param before null: a new site
- * @throws AppError `no-server`
+ * @throws AppError `no-server`, `no-filestore`
  */
 export async function isConfirmed(context: EngineContext, before: Site | null, after: Site): Promise<boolean> {
-  const folder = writtenFolder(after)
-  if (folder === null || (before && writtenFolder(before) === folder)) return true
+  const target = nightsTarget(after)
+  if (target === null || (before && isDeepStrictEqual(nightsTarget(before), target))) return true
   const { name } = after
   const id = randomUUID()
   return context.confirm({
     id,
-    title: 'Nightly backups onto the server',
-    question: `Back up ${name} into the server’s folder of ${name} each night?`,
-    text: 'Each night from now on, without being asked again. The server lists these backups with its own, and restores from them.',
+    title: `Nightly backups ${target.into}`,
+    question: `Back up ${name} ${target.into} each night?`,
+    text: `Each night from now on, without being asked again. ${target.effect}`,
     facts: [
       { label: 'Replaced', text: 'Each night, the older backup in that night’s slot.' },
-      { label: 'Written', text: `One backup a night in ${folder}, from ${scheduleOf(after).at} UTC.` },
+      { label: 'Written', text: `One backup a night in ${target.place}, from ${scheduleOf(after).at} UTC.` },
       { label: 'Stays', text: 'The live site, and every other backup. A night that the server made itself is left to it.' },
       { label: 'Way back', text: 'Switch the nights off. None for the replaced backups; copies elsewhere stay.' },
     ],
@@ -80,20 +84,42 @@ export async function isConfirmed(context: EngineContext, before: Site | null, a
 /** @throws AppError `not-confirmed` */
 export async function requireConfirmed(context: EngineContext, before: Site | null, after: Site): Promise<void> {
   if (await isConfirmed(context, before, after)) return
-  throw new AppError('not-confirmed', 'Nightly backups onto the server were not confirmed. The site was not saved.', {
-    hint: 'Nightly backups into the vault need no confirmation.',
-    details: { site: after.name },
-  })
+  throw new AppError(
+    'not-confirmed',
+    `Nightly backups ${nightsTarget(after)?.into} were not confirmed. The site was not saved.`,
+    {
+      hint: 'Nightly backups into the vault need no confirmation.',
+      details: { site: after.name },
+    },
+  )
 }
 
-/** The server's folder that the nights write into; null: they don't. */
-function writtenFolder(site: Site): string | null {
+/** Where the nights of a site write, other than into its vault. */
+interface NightsTarget {
+  /** "onto the server", for people. */
+  into: string
+  effect: string
+  place: string
+  /** Of a filestore: two may have a bucket of the same name. */
+  endpoint: string | null
+}
+
+/** null: they are off, or write into the vault. @throws AppError `no-server`, `no-filestore` */
+function nightsTarget(site: Site): NightsTarget | null {
   const { enabled, to } = scheduleOf(site)
-  if (!enabled || to !== 'server') return null
+  if (!enabled || to === 'vault') return null
   const folder = serverBackupFolder(site)
-  if (folder !== null) return folder
-  throw new AppError('no-server', `The site ${site.name} has no server for its nights to write to. Nothing was saved.`, {
-    hint: 'Add the server’s folders in the site’s settings, or back up into the vault.',
+  if (to === 'server' && folder !== null) {
+    const effect = 'The server lists these backups with its own, and restores from them.'
+    return { into: 'onto the server', effect, place: folder, endpoint: null }
+  }
+  if (to === 'filestore' && site.filestore) {
+    const { bucket, prefix, endpoint = null } = site.filestore
+    const place = `s3://${[bucket, prefix, 'backup'].filter((part) => part !== '').join('/')}`
+    return { into: 'into the filestore', effect: 'A standby of this site takes over the newest of them.', place, endpoint }
+  }
+  throw new AppError(`no-${to}`, `The site ${site.name} has no ${to} for its nights to write to. Nothing was saved.`, {
+    hint: `Add the ${to} in the site’s settings, or back up into the vault.`,
     details: { site: site.name },
   })
 }

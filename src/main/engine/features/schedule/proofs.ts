@@ -3,6 +3,7 @@ import type { EngineContext } from '#engine/foundation/context.ts'
 import type { NightEnd } from '#shared/contract/schedule.ts'
 import { isCancelled } from '#shared/errors.ts'
 import { formatPlural } from '#shared/format.ts'
+import { inPlace } from '#shared/model/backup.ts'
 import type { Site } from '#shared/model/site.ts'
 import { utcDate } from '#shared/rotation.ts'
 import { scheduleOf } from './standing.ts'
@@ -53,6 +54,6 @@ function tellFailed(context: EngineContext, site: string, failed: NightlyProofs[
   context.notify({
     site,
     title: `${formatPlural(failed.length, 'backup')} of ${site} failed the proof`,
-    text: `${first?.name} ${first?.repository === 'server' ? 'on the server' : 'in the vault'}: ${first?.reason}${more}`,
+    text: `${first?.name} ${inPlace(first?.repository ?? 'vault')}: ${first?.reason}${more}`,
   })
 }

@@ -6,7 +6,7 @@ import { toAppError } from '#shared/errors.ts'
 import { formatClock, formatMoment } from '#shared/format.ts'
 import type { RepositoryName } from '#shared/model/backup.ts'
 import { isJobActive } from '#shared/model/job.ts'
-import { type Schedule, type Site, scheduleSchema } from '#shared/model/site.ts'
+import { isRemote, type Schedule, type Site, scheduleSchema } from '#shared/model/site.ts'
 import { slotOf, utcDate } from '#shared/rotation.ts'
 import { decideNight, delayOf, type NightDecision } from './decide.ts'
 import { type NightRecord, readNight } from './store.ts'
@@ -54,14 +54,17 @@ export async function standingOf(
   const schedule = scheduleOf(site)
   const record = await readNight(context, site.name)
   let problem: string | null = null
+  const isKnownMade = record.last?.date === utcDate(now) && record.last.outcome !== 'failed'
   let backups: Date[] = []
   try {
     if (schedule.enabled) backups = (await nightlyBackups(context, site, schedule.to, isLook)).map(({ made }) => made)
   } catch (error) {
     problem = toAppError(error).message
     // a disk that went away after the backup was made does not make it due again
-    if (record.last?.date === utcDate(now) && record.last.outcome !== 'failed') backups = [now]
+    if (isKnownMade) backups = [now]
   }
+  // what was seen of a remote place may be of before tonight's was made
+  if (isLook && isKnownMade && isRemote(site, schedule.to)) backups = [...backups, now]
   const wasLocked = record.lastCode === 'secrets-locked' && (await context.secrets.state()).state !== 'locked'
   const decision = decideNight({
     now,
