@@ -74,6 +74,9 @@ describe.skipIf(why !== null)('what a site’s mod_backup is set to', () => {
       },
     })
     expect(JSON.stringify(found)).not.toContain(FITTING)
+    // what is longer than any setting is not even fetched
+    await sql("UPDATE testsite.config SET value = repeat('x', 5000) WHERE key = 'backup_encrypt_password'")
+    expect((await backupSettings(context, 'testsite')).hasPassword).toBe(false)
   })
 
   test('is changed after it was confirmed, alone, and the site forgets the old ones', async () => {

@@ -13,6 +13,7 @@ import { openSftpRepository } from '#engine/foundation/repository/sftp.ts'
 import { steadily } from '#engine/foundation/repository/steady.ts'
 import type { Repository } from '#engine/foundation/repository/types.ts'
 import { missingCeph, startS3, type TestS3 } from '#test/support/ceph.ts'
+import { allowed } from '#test/support/patience.ts'
 import { openTestS3 } from '#test/support/s3-repository.ts'
 import { openTestSsh, type TestSsh } from '#test/support/ssh-connection.ts'
 import { type Sshd, startSshd, whyNoSshd } from '#test/support/sshd.ts'
@@ -27,8 +28,8 @@ const NAME = 'testsite-1.tar.gz'
 const CONTENT = randomBytes(24 * MIB)
 const OTHER = randomBytes(24 * MIB)
 /** Long enough for an outage of a second, on a busy machine too. */
-const PATIENT: Patience = { stallMs: 1000, pausesMs: [100, 200, 400, 800, 1600, 3200, 6400] }
-const HASTY: Patience = { stallMs: 600, pausesMs: [20, 20] }
+const PATIENT: Patience = { stallMs: allowed(500), pausesMs: [100, 200, 400, 800, 1600, 3200, 6400] }
+const HASTY: Patience = { stallMs: allowed(300), pausesMs: [20, 20] }
 
 describe.skipIf(why !== null)('reading that goes on', () => {
   let s3: TestS3
@@ -163,7 +164,7 @@ describe.skipIf(why !== null)('reading that goes on', () => {
 
   it('ends with who reads, also while it waits for a line', async () => {
     const { repository, version } = await remote('sftp')
-    const { repository: reading, notes } = steady(repository, { stallMs: 400, pausesMs: [1, 1, 1, 1, 1, 1] })
+    const { repository: reading, notes } = steady(repository, { stallMs: allowed(200), pausesMs: [1, 1, 1, 1, 1, 1] })
     const stream = await reading.read(NAME, { ifVersion: version })
     stream.on('data', () => {})
     wayTo('sftp').setWeather('swallowed')

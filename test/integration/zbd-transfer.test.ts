@@ -73,6 +73,13 @@ describe.skipIf(why !== null)('zbd copy and zbd sync', () => {
     for (const repository of [filestore, open(server)]) {
       expect((await repository.readIndex()).get('testsite-1')?.is_filestore_uploaded).toBe(true)
     }
+    // a source that does not know is put right where the filestore is seen to have it
+    const unaware = JSON.parse(await readFile(join(server, 'backup.json'), 'utf8'))
+    unaware['testsite-1'].is_filestore_uploaded = false
+    await writeFile(join(server, 'backup.json'), JSON.stringify(unaware))
+    await rm(vault, { recursive: true })
+    expect((await zbd(['copy', 'testsite', 'testsite-1', '--from', 'server', '--to', 'vault'], options)).code).toBe(0)
+    expect((await open(vault).readIndex()).get('testsite-1')?.is_filestore_uploaded).toBe(true)
     const again = await zbd([...send, '--confirm', 'testsite'], options)
     expect([again.code, again.stdout]).toEqual([0, 'Nothing to do: all of it is there.\n'])
     const unknown = await zbd(['copy', 'testsite', 'testsite-6', '--from', 'server', '--to', 'vault', '--json'], options)

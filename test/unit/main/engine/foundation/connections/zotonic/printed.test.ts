@@ -124,6 +124,18 @@ describe('what the command prints', () => {
     expect(readStatus('sh: something else\n')).toBeNull()
   })
 
+  test('no more sites and no deeper settings than anybody has are taken from a server', () => {
+    const many = Array.from({ length: 1500 }, (_, at) => `site${at} running`).join('\n')
+    expect(readStatus(`Running: 'z@h'\n====\n${many}\n`)?.sites).toHaveLength(1000)
+    const nested = (levels: number) => Array.from({ length: levels }, (_, level) => `${' '.repeat(level)}k:`).join('\n')
+    const depthOf = (settings: unknown): number =>
+      settings instanceof Map ? 1 + Math.max(0, ...[...settings.values()].map(depthOf)) : 0
+    expect(depthOf(readPrintedSettings(`${nested(8)} v`))).toBe(8)
+    expect(depthOf(readPrintedSettings(`${nested(300)} v`))).toBeLessThan(10)
+    const term = `a: >\n      ${'[{k, '.repeat(30)}v${'}]'.repeat(30)}\n`
+    expect(depthOf(readPrintedSettings(term))).toBeLessThan(12)
+  })
+
   test('paths, the start of a backup, and ok', async () => {
     expect(readPath(await printedBy(['sitedir', 'testsite'], {}))).toBe('/srv/testsite')
     expect(readPath('{error,bad_name}\n')).toBeNull()
