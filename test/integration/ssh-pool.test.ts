@@ -134,6 +134,17 @@ describe.skipIf(why !== null)('the pooled connection of a server', () => {
     expect(performance.now() - began).toBeLessThan(allowed(5000))
   })
 
+  it('goes on to connect when one who reads gave up, so that the next one finds it there', async () => {
+    const connection = await throughProxy({ delayMs: 100 })
+    await lose(connection, () => proxy.cut())
+    const hurried = () => codeOf(connection.files.read('/etc/hostname', { signal: AbortSignal.timeout(500) }))
+    expect(await hurried()).toBe('cancelled')
+    const { up } = proxy.moved
+    // the handshake takes longer than each of them waits
+    await vi.waitFor(async () => expect(await hurried()).toBe('no error'), { timeout: 3 * SOON_MS })
+    expect(proxy.moved.up).toBeGreaterThan(up)
+  })
+
   it('comes back when the name of the server could not be looked up for a while', async () => {
     await desk.put('known_hosts', (await sshd.knownHostsLine()).replace('[127.0.0.1]', '[localhost]'))
     await desk.put('config', 'Host by-name\n HostName localhost\n AddressFamily inet\n')

@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { cp, mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { noRateLimit } from '#engine/foundation/rate-limit.ts'
@@ -57,9 +58,11 @@ export async function makeBackup(
     entry[field] = file
     entry[`${field}_hash`] = hash.digest('hex')
   }
+  // as a server does it: in one go, and seen whole or not at all
   const path = join(folder, 'backup.json')
-  const index = await readFile(path, 'utf8').then(JSON.parse, () => ({}))
-  await writeFile(path, JSON.stringify({ ...index, [name]: entry }))
+  const index = existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : {}
+  writeFileSync(`${path}.tmp`, JSON.stringify({ ...index, [name]: entry }))
+  renameSync(`${path}.tmp`, path)
 }
 
 export interface Tried {

@@ -174,7 +174,7 @@ export function pooledConnection(
         throw error
       }
     },
-    files: countedFiles(remoteFiles(sessionOf), use, living),
+    files: countedFiles(remoteFiles(sessionOf), use, () => using(async () => {})),
     async forward(to, signal) {
       const over = use()
       try {
@@ -209,9 +209,9 @@ export function pooledConnection(
 
 /**
  * The files, each call counted as a use, so that the connection is not closed meanwhile; a stream counts until it is closed. An abort
- * is heard at any time, also while the connection is made anew or the server does not answer.
+ * is heard at any time, also while the server does not answer or the connection is made anew, which goes on for the next one who asks.
  */
-function countedFiles(files: RemoteFiles, use: () => () => void, living: (signal?: AbortSignal) => Promise<Link>): RemoteFiles {
+function countedFiles(files: RemoteFiles, use: () => () => void, reach: () => Promise<void>): RemoteFiles {
   const counted =
     <A extends unknown[], T>(action: (...args: A) => Promise<T>) =>
     async (...args: A): Promise<T> => {
@@ -228,7 +228,7 @@ function countedFiles(files: RemoteFiles, use: () => () => void, living: (signal
     write: counted(async (path, body, options) => {
       const { signal } = options ?? {}
       try {
-        await living(signal)
+        await orAborted(reach(), signal)
         return await orAborted(files.write(path, body, options), signal)
       } catch (error) {
         body.destroy()
@@ -245,20 +245,21 @@ function countedFiles(files: RemoteFiles, use: () => () => void, living: (signal
       const { signal } = options ?? {}
       const over = use()
       try {
-        await living(signal)
+        await orAborted(reach(), signal)
         const opening = files.read(path, options)
         const stream = await orAborted(opening, signal).catch((error: unknown) => {
           opening.then(
             (late) => late.on('error', () => {}).destroy(),
             () => {},
           )
-          throw signal?.aborted ? cancelledError() : error
+          throw error
         })
-        stream.once('close', over)
+        // who reads it is told; that it is given up before anybody reads it is no failure
+        stream.on('error', () => {}).once('close', over)
         return stream
       } catch (error) {
         over()
-        throw error
+        throw signal?.aborted ? cancelledError() : error
       }
     },
   }
