@@ -14,6 +14,7 @@ import { slotOf } from '#shared/rotation.ts'
 import * as checks from './checks.ts'
 import { type ComparedItem, type Contents, compareBackup, newestFirst, readContents, slotsToDelete } from './compare.ts'
 import { PLACE_WORDS, toCopy } from './describe-plan.ts'
+import { passwordsCheck } from './passwords-check.ts'
 import { readAhead, readFree } from './server-facts.ts'
 import { transferPlans } from './stored-plan.ts'
 
@@ -83,6 +84,7 @@ async function makePlan(
     await lease?.release()
   }
   const items = compared.map(({ item }) => item)
+  const passwords = await passwordsCheck(context, site.name, { from: source.repository, compared, signal })
   const bytes = toCopy({ items }).reduce((sum, item) => sum + item.bytes - item.storedBytes, 0)
   const rotation = [...source.index.keys()].filter((name) => slotOf(site.name, name) !== null)
   const found: PlanCheck[] = [
@@ -92,6 +94,7 @@ async function makePlan(
     ...(to === 'vault' && deletions.length === 0 && items.length === 1
       ? []
       : [checks.slotsCheck(site.name, { from, to }, { source: source.index, target: target.index })]),
+    ...(passwords === null ? [] : [passwords]),
     ...(deletions.length === 0 ? [] : [checks.deletionCheck(deletions.length, rotation.length === 0)]),
   ]
   signal.throwIfAborted()

@@ -97,6 +97,11 @@ async function setUp(options: { server?: string | null; secrets?: Record<string,
 const indexOf = async (folder: string) =>
   JSON.parse(await readFile(join(folder, 'backup.json'), 'utf8')) as Record<string, IndexEntry>
 
+function passwordsOf({ checks }: TransferPlan): string | undefined {
+  const found = checks.find(({ name }) => name === 'Passwords')
+  return found && `${found.outcome}: ${found.finding}`
+}
+
 describe.skipIf(!hasFixtures)('bringing repositories of a site in step', () => {
   it('fetches a server’s backups into the vault, newest first, without being asked', async () => {
     const { plan, run, asked, vault, context, site } = await setUp({ secrets: { 'site/testsite/encryption-password': PASSWORD } })
@@ -111,6 +116,7 @@ describe.skipIf(!hasFixtures)('bringing repositories of a site in step', () => {
     // of slot 1 the password is another one
     const unchecked = result?.backups.filter(({ text }) => text.includes('no password')).map(({ name }) => name)
     expect(unchecked).toEqual(['testsite-1'])
+    expect(passwordsOf(planned)).toMatch(/^warning: No stored password opens testsite-1: where a server recorded the hash/)
     const fetched = await contentsOf(await openRepository(context, site, 'vault'))
     const there = await contentsOf(await openRepository(context, site, 'server'))
     for (const [file, hash] of Object.entries(fetched)) expect(there[file]).toBe(hash)
@@ -121,6 +127,18 @@ describe.skipIf(!hasFixtures)('bringing repositories of a site in step', () => {
     const again = await plan({ from: 'server', to: 'vault' })
     expect(again.items.every(({ action }) => action === 'same')).toBe(true)
     expect(again.runnable).toBe(false)
+    expect(passwordsOf(again)).toBeUndefined()
+  })
+
+  it('tells before it copies whether encrypted backups can be compared with the hash of what is inside', async () => {
+    const names = ['testsite-w2', 'testsite-5']
+    const known = await setUp({ secrets: { 'site/testsite/encryption-password': PASSWORD } })
+    const planOf = ({ plan }: Setup, which = names) => plan({ from: 'server', to: 'vault', names: which }).then(passwordsOf)
+    expect(await planOf(known)).toBe('passed: The stored passwords open 1 encrypted backup')
+    expect(await planOf(known, ['testsite-5'])).toBeUndefined()
+    await writeFile(join(known.server, 'testsite-w2.sql.gz.enc'), 'Z1')
+    expect(await planOf(known)).toMatch(/^warning: No stored password opens testsite-w2:/)
+    expect(await planOf(await setUp())).toMatch(/^warning: No password is stored that would open 1 encrypted backup:/)
   })
 
   it('finds a damaged encrypted backup by its content, and copies the others all the same', async () => {
