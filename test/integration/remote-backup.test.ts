@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { link, mkdir, readdir, readFile, symlink, utimes, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { appendFile, chmod, link, mkdir, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { gunzipSync } from 'node:zlib'
@@ -15,9 +16,13 @@ import { temporaryFolder } from '#test/support/home.ts'
 import { type Postgres15, startPostgres15 } from '#test/support/postgres.ts'
 import { useServerFolders, whyNoServer } from '#test/support/server-stage.ts'
 import { knowHost, sshSiteInput } from '#test/support/ssh-site.ts'
-import type { Sshd } from '#test/support/sshd.ts'
+import { type Sshd, startSshd } from '#test/support/sshd.ts'
 
 const run = promisify(execFile)
+const OWNER = 'nobody'
+const isRoot = process.getuid?.() === 0
+const whyNotAsOwner = isRoot && existsSync('/etc/sudoers.d') ? null : 'only root may make users and let them run sudo'
+if (whyNotAsOwner) console.error(`SKIPPED in remote-backup.test.ts: ${whyNotAsOwner}`)
 const why = whyNoServer('test/integration/remote-backup.test.ts')
 
 describe.skipIf(why !== null)('a backup of a site on a server', () => {
@@ -89,6 +94,37 @@ describe.skipIf(why !== null)('a backup of a site on a server', () => {
     expect(remote.problems.map(facts).sort()).toEqual(local.problems.map(facts).sort())
     expect(remote.dump.engine).toBe('built-in')
     expect(remote.parts.map(({ part }) => part)).toEqual(['database', 'config', 'files'])
+  })
+
+  it.skipIf(whyNotAsOwner !== null)('reads as the user of Zotonic what nobody else may read', async () => {
+    const way = await startSshd({ password: 'password' })
+    onTestFinished(() => way.stop())
+    const user = way.passwordUser?.name ?? ''
+    const rule = join('/etc/sudoers.d', user)
+    await writeFile(rule, `${user} ALL=(${OWNER}) NOPASSWD: ALL\n`, { mode: 0o440 })
+    onTestFinished(() => rm(rule, { force: true }))
+    const here = await startBackup((await open('folder')).context, request()).done
+    await chmod(root, 0o711)
+    for (const folder of [server.archiveDir, server.securityDir, join(server.siteDir, 'priv')]) {
+      await run('chown', ['-R', OWNER, folder])
+      await run('chmod', ['-R', 'go-rwx', folder])
+    }
+    const { context } = await open('ssh')
+    const input = sshSiteInput('site', postgres, server, way)
+    if (input.server?.kind !== 'ssh') throw new Error('another server')
+    await appendFile(context.home.knownHostsFile, `${await way.knownHostsLine()}\n`)
+    const asUser = { ...input, server: { ...input.server, ssh: { ...input.server.ssh, user } } }
+    await context.sites.update(asUser)
+    await expect(startBackup(context, request()).done).rejects.toThrow(/Permission denied/)
+    await context.sites.update({ ...asUser, zotonic: { runAs: OWNER } })
+    const there = await startBackup(context, request()).done
+    const media = (made: typeof here) => made.parts.find(({ part }) => part === 'files')
+    const listed = async (home: string, file: string) => {
+      const { stdout } = await run('tar', ['-tzf', join(root, home, 'backups', 'testsite', file)])
+      return stdout
+    }
+    expect(await listed('home-ssh', media(there)?.file ?? '')).toBe(await listed('home-folder', media(here)?.file ?? ''))
+    expect(there.problems).toEqual(here.problems)
   })
 
   it('has the server’s own pg_dump read the database, and is what psql restores', async () => {
