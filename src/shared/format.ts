@@ -41,6 +41,7 @@ export function formatSome(names: readonly string[], shown: number, count: numbe
 /** An age or a span in two units at most: `6 h 40 m`, `2 d 6 h`, `45 s`. */
 export function formatDuration(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds))
+  if (whole === 0 && seconds > 0) return 'under 1 s'
   if (whole < 60) return `${whole} s`
   if (whole < 3600) return `${Math.floor(whole / 60)} m`
   if (whole < 86_400) {

@@ -63,9 +63,7 @@ export function RunView(props: {
           {active && job.phase && (
             <div className={classes.planBar}>
               <ProgressBar value={fraction(job.phase.done, job.phase.total)} label={job.title} />
-              <span>
-                {phaseText(job.phase)} {timeLeftText(job.phase)}
-              </span>
+              <span>{[phaseText(job.phase), timeLeftText(job.phase)].filter((text) => text !== '').join(' · ')}</span>
             </div>
           )}
           <StepList items={items} />

@@ -58,7 +58,8 @@ export class Steps {
 /** What a clock differs from this computer's, in seconds: positive when it is ahead. */
 export function clockFinding(difference: number): Finding {
   const seconds = Math.abs(difference)
-  const text = `${seconds.toFixed(1)} s ${difference >= 0 ? 'ahead of' : 'behind'} this computer`
+  const apart = `${seconds.toFixed(1)} s ${difference >= 0 ? 'ahead of' : 'behind'} this computer`
+  const text = seconds < 0.05 ? 'The same as this computer’s' : apart
   if (seconds < 60) return passed(text)
   return warning(text, 'Set both clocks by a time server: the names of backups go by the date.')
 }
