@@ -2,6 +2,7 @@ import { readFileSync, rmSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { collectAtOnce } from '#engine/foundation/collect-at-once.ts'
 import { openSshConnections } from '#engine/foundation/connections/ssh/connections.ts'
 import { openLocks } from '#engine/foundation/locks.ts'
 import { openFolderRepository } from '#engine/foundation/repository/folder.ts'
@@ -20,6 +21,7 @@ export type BenchPlace =
 /** Copies a backup with the engine's own call; prints seconds and the most memory that it took. */
 async function main(): Promise<void> {
   const { from, to, name } = JSON.parse(process.argv[2] ?? '') as { from: BenchPlace; to: BenchPlace; name: string }
+  collectAtOnce()
   const [source, target] = [await openPlace(from), await openPlace(to)]
   const started = performance.now()
   await transfer(source, target, name)

@@ -326,3 +326,28 @@ it('gives the same file back that it was given, of 40 MB', async () => {
 function* chunked(content: Buffer, size = 100_000): Generator<Buffer> {
   for (let from = 0; from < content.length; from += size) yield content.subarray(from, from + size)
 }
+
+describe('ciphers', () => {
+  it.each([
+    ['aes128-gcm@openssh.com', 'RekeyLimit 1M'],
+    ['aes256-gcm@openssh.com', 'RekeyLimit 1M'],
+    ['aes256-ctr', 'RekeyLimit default'],
+  ])('%s carries bytes of all lengths both ways, also over changes of keys', async (cipher, rekey) => {
+    const server = await startSshd({ config: [`Ciphers ${cipher}`, rekey] })
+    const ownDesk = await openSshDesk({ trusted: [server] })
+    try {
+      const { files } = await ownDesk.ssh.connect(targetOf(server))
+      const file = join(server.folder, 'ciphers')
+      const content = randomBytes(6 * 1024 * 1024)
+      await files.write(file, Readable.from(chunked(content)))
+      expect((await readFile(file)).equals(content)).toBe(true)
+      expect((await bytesOf(await files.read(file))).equals(content)).toBe(true)
+      // every length of padding
+      for (let length = 1; length <= 17; length += 1) await files.write(file, Readable.from([content.subarray(0, length)]))
+      expect((await readFile(file)).equals(content.subarray(0, 17))).toBe(true)
+    } finally {
+      await ownDesk.close()
+      await server.stop()
+    }
+  })
+})

@@ -5,6 +5,7 @@ import { attachDemo, closeDemo } from './features/demo/index.ts'
 import { type RepositoryWatch, watchRepositories } from './features/listing/index.ts'
 import { type Scheduler, startScheduler } from './features/schedule/index.ts'
 import { workerFile } from './foundation/bundles.ts'
+import { collectAtOnce } from './foundation/collect-at-once.ts'
 import { openSshConnections } from './foundation/connections/ssh/connections.ts'
 import type { EngineContext, Notice } from './foundation/context.ts'
 import { openHome } from './foundation/home.ts'
@@ -50,6 +51,7 @@ export interface Engine {
 
 /** Opens the home folder and everything in it. Repairs after a crash go on in the background; changes wait for them. */
 export async function createEngine(options: EngineOptions): Promise<Engine> {
+  collectAtOnce()
   const { program, version } = options
   let scheduler: Scheduler | null = null
   let watch: RepositoryWatch | null = null

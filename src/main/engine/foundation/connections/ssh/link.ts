@@ -12,6 +12,7 @@ import type { HostKeys } from './host-keys.ts'
 import { publicHostKey } from './known-hosts-line.ts'
 import { logInTo } from './log-in.ts'
 import { openChannel } from './open-channel.ts'
+import { quickenCipher } from './quick-cipher.ts'
 import type { ConnectStep } from './types.ts'
 
 const CONNECT_MS = 15_000
@@ -72,6 +73,7 @@ async function dialOne(to: Destination, through: Link | null, options: DialOptio
   timed('connect', `${through ? 'through the host before' : 'connected'}, port ${to.port}`)
 
   const client = new ssh2.Client()
+  quickenCipher(client)
   let refusal: AppError | null = null
   let lost: AppError | null = null
   let isReady = false
