@@ -225,6 +225,22 @@ test('a copy that verifying finds damaged is copied again from a good one', asyn
   expect(await readFile(file)).toEqual(good)
 })
 
+test('a restore is loaded by psql on the server, where the dump lies already', async ({ desk }) => {
+  const { window } = desk
+  const name = 'testsite-5'
+  await goToSite(window, 'testsite', 'Backups')
+  await backupRow(window, name).getByRole('button').click()
+  await window.keyboard.press('r')
+  await expect(window.getByRole('heading', { name: 'What is replaced' })).toBeVisible({ timeout: 60_000 })
+  const psql = window.getByRole('switch', { name: 'Load the database with psql on the server' })
+  await psql.click({ force: true })
+  await expect(window.getByText('Making the plan again')).toBeHidden({ timeout: 60_000 })
+  await expect(psql).toBeChecked()
+  await expect(window.getByText(/so that the dump does not travel/).first()).toBeVisible()
+  await statePictures(desk, 'restore-plan-server')
+  await window.keyboard.press('Escape')
+})
+
 test('the server’s own backups are looked at, set and started from here', async ({ desk }) => {
   const { window } = desk
   await goToSite(window, 'testsite', 'Settings')

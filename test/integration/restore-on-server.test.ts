@@ -14,15 +14,19 @@ import {
   startWayBack,
   startWayBackPlan,
 } from '#engine/features/restore/index.ts'
+import { loadOnServer, requireSameDatabase, type ServerLoadRequest } from '#engine/features/restore/on-server/load-on-server.ts'
+import { findServerPsqls } from '#engine/features/restore/on-server/psql-program.ts'
 import { noteUnfinished } from '#engine/features/restore/remote-files/unfinished.ts'
+import { requireSiteServer } from '#engine/foundation/connections/ssh/site-server.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
 import type { Job } from '#shared/model/job.ts'
 import type { RestorePlan } from '#shared/model/plan.ts'
+import type { DumpEngine } from '#shared/model/site.ts'
 import { layOutServerFolder, loadFixtureDatabase, type ServerFolder } from '#test/support/backup-site.ts'
 import { openTestContext, type TestContext, withPhases } from '#test/support/engine-context.ts'
 import { hasFixtures } from '#test/support/fixtures.ts'
 import { temporaryFolder } from '#test/support/home.ts'
-import { dumpOf } from '#test/support/load.ts'
+import { dumpOf, KEPT } from '#test/support/load.ts'
 import { type Postgres15, startPostgres15 } from '#test/support/postgres.ts'
 import { endOf, makePlan, runPlan } from '#test/support/restore-site.ts'
 import { knowHost, sshSiteInput } from '#test/support/ssh-site.ts'
@@ -98,8 +102,8 @@ describe.skipIf(why !== null)('a database that psql restores on the server', () 
   }
 
   /** Makes a backup, and then changes the site. @returns the backup's name */
-  async function backUp(to: 'vault' | 'server'): Promise<string> {
-    const made = await startBackup(test.context, { site: 'testsite', to, databaseOnly: true }).done
+  async function backUp(to: 'vault' | 'server', engine: DumpEngine = 'auto'): Promise<string> {
+    const made = await startBackup(test.context, { site: 'testsite', to, databaseOnly: true, engine }).done
     await postgres.psql(database, `SET search_path = testsite; UPDATE rsc SET name = 'changed' WHERE id = 1`)
     return made.name
   }
@@ -343,7 +347,7 @@ describe.skipIf(why !== null)('a database that psql restores on the server', () 
   )
 
   it(
-    'is not touched when functions of the dump write elsewhere, or its rows are not those of the plan',
+    'is not touched when functions of the dump write elsewhere',
     async () => {
       await open()
       await postgres.psql(
@@ -359,6 +363,114 @@ describe.skipIf(why !== null)('a database that psql restores on the server', () 
       const job = await runPlan(test.context, planned.id)
       expect(job.error?.code).toBe('outside-changed')
       await expectUntouched(before, job)
+    },
+    LONG,
+  )
+
+  /** Loads a dump by psql, with nobody in between who might have refused it. */
+  async function load(script: string | Buffer, more: Partial<ServerLoadRequest> = {}): Promise<void> {
+    const { context } = test
+    const site = await context.sites.get('testsite')
+    const { connection: ssh } = await requireSiteServer(context, site)
+    const { signal } = new AbortController()
+    const [psql] = await findServerPsqls(ssh, signal)
+    if (!psql) throw new Error('no psql')
+    const path = join(root, 'dump.sql.gz')
+    await writeFile(path, typeof script === 'string' ? gzipSync(script) : script)
+    await loadOnServer({
+      server: ssh,
+      connection: await context.sites.connection(site),
+      psql,
+      database: site.database,
+      dump: { path, bytes: 1 },
+      isRestricted: false,
+      runs: new Set(),
+      schema: 'testsite',
+      keepLiveAs: KEPT,
+      signal,
+      onBytes: () => {},
+      beforeCommit: async () => {},
+      ...more,
+    })
+  }
+
+  it(
+    'commits once, finds out whether it did when the answer is lost, and refuses what ends its transaction',
+    async () => {
+      await open()
+      const before = await dumpOf(postgres, database)
+      const holder = new pg.Client(postgres.connection(database))
+      onTestFinished(() => holder.end())
+      await holder.connect()
+      await holder.query('BEGIN')
+      await holder.query('LOCK TABLE testsite.rsc IN ROW EXCLUSIVE MODE')
+      const { rows } = await holder.query('SELECT pg_backend_pid() AS pid')
+      await expect(load('CREATE SCHEMA testsite;', { lockWaitMs: 1500 })).rejects.toMatchObject({
+        code: 'database-locked',
+        message: expect.stringContaining(`process ${rows[0].pid} of user postgres`),
+      })
+      await holder.query('ROLLBACK')
+      await expect(
+        load('CREATE SCHEMA testsite; CREATE TABLE testsite.t (i int); COPY testsite.t FROM stdin;\nno number\n\\.\n'),
+      ).rejects.toMatchObject({
+        code: 'statement-failed',
+        message: expect.not.stringContaining('no number'),
+        details: { row: 1 },
+      })
+      // what was unpacked before ends with a statement, and with a row: psql finds nothing wrong with either
+      for (const whole of [
+        'CREATE SCHEMA testsite;\n',
+        'CREATE SCHEMA testsite; CREATE TABLE testsite.t (i int); COPY testsite.t FROM stdin;\n1\n',
+      ]) {
+        const cut = load(Buffer.concat([gzipSync(whole), gzipSync('\\.\n').subarray(0, 15)]))
+        await expect(cut).rejects.toMatchObject({ code: 'dump-cut' })
+      }
+      const never = join(root, 'never')
+      await expect(load(`CREATE SCHEMA testsite; \\! touch ${never}\n`)).rejects.toMatchObject({ code: 'psql-failed' })
+      expect(await readdir(root)).not.toContain('never')
+      expect(await dumpOf(postgres, database)).toBe(before)
+
+      const lost = load('CREATE SCHEMA testsite;', { beforeCommit: async () => proxy.cut() })
+      await expect(lost).rejects.toMatchObject({ code: 'connection-lost' })
+      expect(await dumpOf(postgres, database)).toBe(before)
+
+      const isCommitted = async () => (await ask(`SELECT FROM pg_namespace WHERE nspname = '${KEPT}'`)).length > 0
+      const answerLost = load('CREATE SCHEMA testsite;', { beforeCommit: async () => proxy.setWeather('answers-swallowed') })
+      await until('it is committed', isCommitted)
+      proxy.cut()
+      await answerLost
+      expect(await ask(`SELECT FROM pg_tables WHERE schemaname = 'testsite'`)).toEqual([])
+
+      await expect(load('COMMIT; BEGIN; CREATE SCHEMA again;', { schema: 'testsite', keepLiveAs: null })).rejects.toMatchObject({
+        code: 'transaction-ended',
+      })
+      const elsewhere = { pid: 1, startedAt: '2026-01-01 00:00:00+00' }
+      const { connection: ssh } = await requireSiteServer(test.context, await test.context.sites.get('testsite'))
+      const connection = await test.context.sites.connection(await test.context.sites.get('testsite'))
+      await expect(requireSameDatabase(connection, elsewhere, ssh)).rejects.toMatchObject({ code: 'other-database' })
+    },
+    LONG,
+  )
+
+  it(
+    'is refused by the plan where no command can be run, with what to do instead',
+    async () => {
+      const filesOnly = await startSshd({ config: ['ForceCommand internal-sftp'] })
+      onTestFinished(() => filesOnly.stop())
+      await open()
+      const name = await backUp('vault')
+      const { ssh } = { ssh: { ...filesOnly } }
+      const home = join(root, 'home')
+      await writeFile(join(home, 'known_hosts'), `${await ssh.knownHostsLine()}\n`, { flag: 'a' })
+      await test.context.sites.update({ ...sshSiteInput(database, postgres, server, ssh) })
+      const planned = await plan(name)
+      expect(planned.runnable).toBe(false)
+      expect(loaderOf(planned)).toMatchObject({
+        outcome: 'failed',
+        finding: expect.stringMatching(/has no psql 15 or later. Load the database from this computer instead$/),
+      })
+      expect((await plan(name, { loader: 'here' })).runnable).toBe(true)
+      expect(await leftOver()).toEqual([])
     },
     LONG,
   )
