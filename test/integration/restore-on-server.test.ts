@@ -368,7 +368,7 @@ describe.skipIf(why !== null)('a database that psql restores on the server', () 
   )
 
   /** Loads a dump by psql, with nobody in between who might have refused it. */
-  async function load(script: string | Buffer, more: Partial<ServerLoadRequest> = {}): Promise<void> {
+  async function load(script: string | Buffer, more: Partial<ServerLoadRequest> & { minor?: number } = {}): Promise<void> {
     const { context } = test
     const site = await context.sites.get('testsite')
     const { connection: ssh } = await requireSiteServer(context, site)
@@ -380,7 +380,7 @@ describe.skipIf(why !== null)('a database that psql restores on the server', () 
     await loadOnServer({
       server: ssh,
       connection: await context.sites.connection(site),
-      psql,
+      psql: { ...psql, minor: more.minor ?? psql.minor },
       database: site.database,
       dump: { path, bytes: 1 },
       isRestricted: false,
@@ -418,12 +418,12 @@ describe.skipIf(why !== null)('a database that psql restores on the server', () 
         details: { row: 1 },
       })
       // what was unpacked before ends with a statement, and with a row: psql finds nothing wrong with either
-      for (const whole of [
-        'CREATE SCHEMA testsite;\n',
-        'CREATE SCHEMA testsite; CREATE TABLE testsite.t (i int); COPY testsite.t FROM stdin;\n1\n',
-      ]) {
-        const cut = load(Buffer.concat([gzipSync(whole), gzipSync('\\.\n').subarray(0, 15)]))
-        await expect(cut).rejects.toMatchObject({ code: 'dump-cut' })
+      const [statement, row] = ['CREATE SCHEMA testsite;\n', 'CREATE TABLE testsite.t (i int); COPY testsite.t FROM stdin;\n1\n']
+      for (const whole of [statement, `${statement}${row}`]) {
+        const cut = Buffer.concat([gzipSync(whole), gzipSync('\\.\n').subarray(0, 10)])
+        await expect(load(cut)).rejects.toMatchObject({ code: 'dump-cut' })
+        // one that knows no \\restrict
+        await expect(load(cut, { minor: 13 })).rejects.toMatchObject({ code: 'dump-cut' })
       }
       const never = join(root, 'never')
       await expect(load(`CREATE SCHEMA testsite; \\! touch ${never}\n`)).rejects.toMatchObject({ code: 'psql-failed' })
