@@ -10,6 +10,7 @@ import { localFiles } from '#engine/foundation/repository/local-files.ts'
 import { openSftpRepository } from '#engine/foundation/repository/sftp.ts'
 import { sftpFiles } from '#engine/foundation/repository/sftp-files.ts'
 import type { Repository } from '#engine/foundation/repository/types.ts'
+import { AppError } from '#shared/errors.ts'
 import { allowed } from '#test/support/patience.ts'
 import { codeOf } from '#test/support/repository-contract.ts'
 import { expectWhole, hashesOf, incomingOf, pieces, sendPart, storeBackup } from '#test/support/slot-contract.ts'
@@ -134,6 +135,29 @@ describe.skipIf(why !== null)('a folder of a server, when things go wrong', () =
     } finally {
       await promisify(execFile)('umount', ['-l', folder])
     }
+  })
+
+  it.each(['folder', 'sftp', 'sftp without commands'])('exchanges the index only for what it knows of it (%s)', async (kind) => {
+    const folder = await newFolder()
+    const connection = await ssh.connect()
+    const refused = () => Promise.reject(new AppError('command-refused', 'No commands here.'))
+    const files =
+      kind === 'folder'
+        ? localFiles({ folder, owner: 'server' })
+        : sftpFiles({ folder, connection: kind === 'sftp' ? connection : { ...connection, run: refused } })
+    const part = 'backup.json.zbd-0123456789abcdef.part'
+    await files.create(part, '{"ours-1":{"timestamp":2}}')
+    await writeFile(join(folder, 'backup.json'), '{"theirs":{"timestamp":1}}')
+    const known = (await files.readText('backup.json', 1000))!
+    expect(await files.replaceIndex(part, null)).toBe(false)
+    expect(await files.replaceIndex(part, { ...known, text: '{"others":{"timestamp":1}}' })).toBe(false)
+    await writeFile(join(folder, 'backup.json.tmp'), '{')
+    expect(await files.replaceIndex(part, known)).toBe(false)
+    await rm(join(folder, 'backup.json.tmp'))
+    expect(await readFile(join(folder, 'backup.json'), 'utf8')).toBe('{"theirs":{"timestamp":1}}')
+    expect(await files.replaceIndex(part, known)).toBe(true)
+    expect(await readFile(join(folder, 'backup.json'), 'utf8')).toBe('{"ours-1":{"timestamp":2}}')
+    expect(await readdir(folder)).toEqual(['backup.json'])
   })
 
   it('lists 500 backups within 2 s, at 50 ms each way', async () => {

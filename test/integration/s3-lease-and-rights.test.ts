@@ -32,14 +32,18 @@ describe('the lease of a filestore', () => {
 
   it('notices that it was lost, before anything is put in place', async () => {
     const repository = await s3.open()
+    const entry = { timestamp: 1000, database: 'testsite-2.sql.gz' }
+    await repository.updateIndex((index) => index.set('testsite-2', entry))
     const lease = await repository.lease()
     const slot = await repository.openSlot(incomingOf('new'))
     for (const kind of SLOT_KINDS) await sendPart(slot, kind, contentOf('new', kind))
     await s3.putForeign(repository, '.backup-desk.lease', '{"token":"other"}')
     expect(await codeOf(slot.putInPlace(hashesOf('new'), never))).toBe('lease-lost')
     expect(await codeOf(repository.updateIndex((index) => index.clear()))).toBe('lease-lost')
+    expect(await codeOf(repository.removeSlot({ name: 'testsite-2', timestamp: 1000 }))).toBe('lease-lost')
     await lease.release()
-    expect(await repository.list()).toEqual([])
+    expect([...(await repository.readIndex())]).toEqual([['testsite-2', entry]])
+    expect((await repository.list()).map(({ name }) => name)).toEqual(['backup.json'])
     expect(String(await buffer(await repository.read('.backup-desk.lease')))).toBe('{"token":"other"}')
   })
 
@@ -48,6 +52,9 @@ describe('the lease of a filestore', () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
     const lease = await repository.lease()
     const slot = await repository.openSlot(incomingOf('new'))
+    // the first one learns how the server reads a condition
+    vi.advanceTimersByTime(20_000)
+    await repository.updateIndex(() => {})
     const isBeat = ({ method, path }: { method: string; path: string }) => method === 'PUT' && path.includes('.backup-desk.lease')
     s3.proxy.add({ fault: { kind: 'lost-answer' }, when: isBeat })
     s3.proxy.add({ fault: { kind: 'reset-request', after: 0 }, when: isBeat, times: 4 })

@@ -248,6 +248,13 @@ describe('writing to a filestore', () => {
     s3.proxy.add({ fault: { kind: 'first', action: byServer }, when: isIndex })
     await repository.updateIndex((index) => index.set('a-3', { timestamp: 3 }))
     expect([...(await repository.readIndex()).keys()]).toEqual(['a-1', 'a-2', 'a-3'])
+    // one that had read before us, and writes after us
+    let reads = 0
+    const isReadBack = ({ method, path }: { method: string; path: string }) =>
+      method === 'GET' && path.includes('backup.json') && ++reads === 2
+    s3.proxy.add({ fault: { kind: 'first', action: byServer }, when: isReadBack })
+    await repository.updateIndex((index) => index.set('a-4', { timestamp: 4 }))
+    expect([...(await repository.readIndex()).keys()]).toEqual(['a-1', 'a-2', 'a-4'])
   })
 
   it('gives up an index that never rests', async () => {

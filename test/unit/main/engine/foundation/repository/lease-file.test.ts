@@ -2,10 +2,13 @@ import { mkdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { openFilesRepository } from '#engine/foundation/repository/files-repository.ts'
 import { takeLeaseFile } from '#engine/foundation/repository/lease-file.ts'
 import { localFiles } from '#engine/foundation/repository/local-files.ts'
 import { temporaryFolder } from '#test/support/home.ts'
 import { codeOf } from '#test/support/repository-contract.ts'
+import { expectWhole, hashesOf, incomingOf, sendPart, storeBackup } from '#test/support/slot-contract.ts'
+import { contentOf, SLOT_KINDS } from '#test/support/slots.ts'
 
 const OTHER = { token: 'x', host: 'elsewhere', machine: null, pid: 1, start: null, since: '2026-11-23T03:43:00Z' }
 const OTHERS = `${JSON.stringify(OTHER).padEnd(1023)}\n`
@@ -59,6 +62,42 @@ describe('the lease of a folder', () => {
     expect(await codeOf(takeLeaseFile(slow, { waitMs: 0 }))).toBe('repository-busy')
     await quicker!.assertHeld()
     await quicker!.release()
+  })
+
+  it('is put back when it was another one by the time it was to be broken', async () => {
+    const { files, lease } = await place()
+    await writeFile(lease, OTHERS)
+    await utimes(lease, 1, 1)
+    let quicker: Awaited<ReturnType<typeof takeLeaseFile>> | null = null
+    const slow = {
+      ...files,
+      async rename(from: string, to: string) {
+        quicker ??= await takeLeaseFile(files, { waitMs: 0 })
+        await files.rename(from, to)
+      },
+    }
+    expect(await codeOf(takeLeaseFile(slow, { waitMs: 0 }))).toBe('repository-busy')
+    await quicker!.assertHeld()
+    await quicker!.release()
+    expect(await files.list()).toEqual([])
+  })
+
+  it('is asked for before anything is changed', async () => {
+    const { files, lease } = await place()
+    const repository = openFilesRepository({ kind: 'folder', files })
+    await storeBackup(repository, 'old', { timestamp: 1000 })
+    const held = await repository.lease()
+    const slot = await repository.openSlot(incomingOf('new'))
+    for (const kind of SLOT_KINDS) await sendPart(slot, kind, contentOf('new', kind))
+    await writeFile(lease, OTHERS)
+    const changes = [
+      slot.putInPlace(hashesOf('new'), new AbortController().signal),
+      repository.updateIndex((index) => index.clear()),
+      repository.removeSlot({ name: 'testsite-1', timestamp: 1000 }),
+    ]
+    expect(await Promise.all(changes.map(codeOf))).toEqual(Array(3).fill('lease-lost'))
+    await held.release()
+    await expectWhole(repository, 'old')
   })
 
   it('says that something else of that name is in the way', async () => {
