@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm, symlink, utimes, writeFile } from 'node:fs/promises'
+import { appendFile, cp, mkdir, readdir, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { startBackup } from '#engine/features/backup/index.ts'
@@ -16,6 +16,7 @@ import { endOf, makePlan, runPlan, treeOf } from '#test/support/restore-site.ts'
 import { useServerFolders, whyNoServer } from '#test/support/server-stage.ts'
 import { knowHost, sshSiteInput } from '#test/support/ssh-site.ts'
 import type { Sshd } from '#test/support/sshd.ts'
+import { startTcpProxy } from '#test/support/tcp-proxy.ts'
 
 const why = whyNoServer('test/integration/remote-restore.test.ts')
 
@@ -83,6 +84,37 @@ describe.skipIf(why !== null)('restoring onto a server', () => {
 
   const plan = () => makePlan(test.context, { name, parts: [...ALL], safetyBackup: false })
   const nameOfFirst = () => postgres.psql(`site_${number}`, 'SELECT coalesce(name, $$-$$) FROM testsite.rsc WHERE id = 1')
+
+  it('reads on what lies there after the line was lost, for the plan and for the restore', async () => {
+    const { context } = test
+    const proxy = await startTcpProxy(sshd.port)
+    onTestFinished(() => proxy.close())
+    const line = await sshd.knownHostsLine()
+    await appendFile(context.home.knownHostsFile, `${line.replace(`:${sshd.port} `, `:${proxy.port} `)}\n`)
+    await cp(join(context.home.vaults, 'testsite'), server.backupDir, { recursive: true })
+    const site = await context.sites.get('testsite')
+    if (site.server?.kind !== 'ssh') throw new Error('another server')
+    const { via: _, ...database } = site.database
+    const ssh = { ...site.server.ssh, port: proxy.port }
+    await context.sites.update({ ...site, database, server: { ...site.server, ssh } })
+    const dump = await stat(join(server.backupDir, `${name}.sql.gz`))
+    const notesOf = async (id: string) =>
+      (await context.jobs.show(id)).log.filter(({ text }) => /^Reading .* Trying again/.test(text))
+    // connected before: from here on it is the dump that comes
+    await makePlan(context, { name, from: 'server', parts: ['config'], safetyBackup: false })
+    const first = proxy.cutAfter(dump.size / 2)
+    const planned = await makePlan(context, { name, from: 'server', parts: ['database'], safetyBackup: false })
+    await first
+    expect(planned).toMatchObject({ runnable: true, backup: { repository: 'server' } })
+    const [planning] = await context.jobs.list({ site: 'testsite', limit: 1 })
+    expect(await notesOf(planning?.id ?? '')).not.toEqual([])
+    const second = proxy.cutAfter(dump.size / 2)
+    const job = await runPlan(context, planned.id)
+    await second
+    expect(job.error).toBeNull()
+    expect(await notesOf(job.id)).not.toEqual([])
+    expect((await nameOfFirst()).trim()).not.toBe('changed')
+  })
 
   it('says what it would do, does it, and goes back', async () => {
     const planned = await plan()

@@ -128,18 +128,19 @@ describe.skipIf(missing !== null)('a server that is reached by SSH', () => {
     await cp(fixture('backups', '1-plain-full'), folder, { recursive: true })
     await list()
     const request = { site: 'testsite', name: 'testsite-1', from: 'server' } as const
-    const notesOf = async (id: string) => (await context.jobs.show(id)).log.filter(({ text }) => /^Reading testsite-1/.test(text))
+    const notesOf = async (id: string) =>
+      (await context.jobs.show(id)).log.filter(({ text }) => /^Reading .* Trying again/.test(text))
     const middle = (await partSizes(folder, 'testsite-1')) / 2
     const first = proxy.cutAfter(middle)
     const drill = await startDrill(context, { ...request, passwords: [] })
     await first
     expect(await drill.done).toMatchObject({ report: { outcome: 'passed' }, proof: { level: 3 } })
-    expect(await notesOf(drill.id)).toHaveLength(1)
+    expect(await notesOf(drill.id)).not.toEqual([])
     const second = proxy.cutAfter(middle)
     const pin = startPin(context, request)
     await second
     expect(await pin.done).toMatchObject({ from: 'server', already: false })
-    expect(await notesOf(pin.id)).toHaveLength(1)
+    expect(await notesOf(pin.id)).not.toEqual([])
   })
 
   it.each([2, 3] as const)('is not to blame for its backups when the line breaks: level %i', async (level) => {
