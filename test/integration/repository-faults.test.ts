@@ -83,6 +83,18 @@ describe.skipIf(why !== null)('a folder of a server, when things go wrong', () =
     },
   )
 
+  it('notices that a file was written over while it was read', async () => {
+    const folder = await newFolder()
+    const repository = await open(folder)
+    await writeFile(join(folder, 'a.gz'), Buffer.alloc(5_000_000))
+    const { version } = (await repository.stat('a.gz'))!
+    const reading = await repository.read('a.gz', { ifVersion: version })
+    const read = (async () => {
+      for await (const _chunk of reading) await utimes(join(folder, 'a.gz'), 1, 1)
+    })()
+    expect(await codeOf(read)).toBe('changed-while-reading')
+  })
+
   it('finishes what a writer had begun to put in place when it died', async () => {
     const folder = await newFolder()
     const repository = await open(folder, proxy.port)

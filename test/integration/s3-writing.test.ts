@@ -65,6 +65,15 @@ describe('writing to a filestore', () => {
     expect((await buffer(await repository.read('testsite-1.sql.gz'))).equals(large)).toBe(true)
   })
 
+  it('knows what it put itself when the answer to that was lost', async () => {
+    const repository = await s3.open()
+    // learns whether the server knows conditions
+    await (await repository.lease()).release()
+    s3.proxy.add({ fault: { kind: 'lost-answer' }, when: ({ method, path }) => method === 'PUT' && path.includes('a.gz') })
+    await repository.put('a.gz', Readable.from(['content']), { ifAbsent: true })
+    expect(await codeOf(repository.put('a.gz', Readable.from(['content']), { ifAbsent: true }))).toBe('exists')
+  })
+
   it('goes on after an outage in mid upload, and sends nothing again that the server has', async () => {
     const settings = s3.settings()
     const transfers = await temporaryFolder()
