@@ -1,6 +1,7 @@
 import { QueryClient, useQuery } from '@tanstack/react-query'
 import type { ProcedureInput, ProcedureName, ProcedureOutput } from '#shared/contract/index.ts'
 import { AppError } from '#shared/errors.ts'
+import type { RepositoryName } from '#shared/model/backup.ts'
 import { call } from './bridge.ts'
 import { useUi } from './stores/ui.ts'
 
@@ -35,10 +36,10 @@ export const useKept = (site: string) =>
 export const useNights = () =>
   useQuery<ProcedureOutput<'schedule.list'>, AppError>({ queryKey: ['schedule'], queryFn: () => call('schedule.list', {}) })
 
-export const useComingNights = (site: string) =>
+export const useComingNights = (site: string, to?: RepositoryName) =>
   useQuery<ProcedureOutput<'schedule.preview'>, AppError>({
-    queryKey: ['coming-nights', site],
-    queryFn: () => call('schedule.preview', { site }),
+    queryKey: ['coming-nights', site, to],
+    queryFn: () => call('schedule.preview', { site, ...(to === undefined ? {} : { to }) }),
   })
 
 export const useSettings = () =>

@@ -83,6 +83,11 @@ describe.skipIf(missing !== null)('nights into the filestore', () => {
     const preview = () => scheduleProcedures(test.context)['schedule.preview']({ site: 'testsite', nights: 14 })
     const ahead = await preview()
     expect(ahead).toMatchObject({ scheme: 'server', repository: 'filestore' })
+    const elsewhere = await scheduleProcedures(test.context)['schedule.preview']({ site: 'testsite', nights: 14, to: 'vault' })
+    expect(elsewhere).toMatchObject({
+      repository: 'vault',
+      nights: expect.arrayContaining([{ ...ahead.nights[6], replaces: null }]),
+    })
     for (const [name, { timestamp }] of others) {
       const night = ahead.nights.find(({ name: written }) => written === name)
       // a Sunday's slot comes again after five weeks only

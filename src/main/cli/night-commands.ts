@@ -19,8 +19,9 @@ export function addNightCommands(program: Command, run: Run): void {
     .description('show which files the coming nights write, and what they replace')
     .argument('<site>')
     .option('--nights <number>', 'how many (default: 14)')
-    .action((site: string, options: { nights?: string }) =>
-      run(program, null, (session) => previewNights(session, site, options.nights)),
+    .option('--to <repository>', 'as if they wrote there (default: where they do)')
+    .action((site: string, options: { nights?: string; to?: string }) =>
+      run(program, null, (session) => previewNights(session, site, options)),
     )
   nights
     .command('set')

@@ -1,14 +1,18 @@
 import type { ComingNight } from '#shared/contract/schedule.ts'
 import { formatBytes, formatMoment, formatWeekdayDay } from '#shared/format.ts'
+import type { RepositoryName } from '#shared/model/backup.ts'
 import { useComingNights } from '../queries.ts'
 import classes from './coming-nights.module.css'
 import { REPOSITORY_LABEL } from './icons.tsx'
 import { ErrorBox, SkeletonRows } from './states.tsx'
 import table from './table.module.css'
 
-/** Which file each of the next nights writes, and what it replaces. */
-export function ComingNights({ site }: { site: string }) {
-  const coming = useComingNights(site)
+/**
+ * Which file each of the next nights writes, and what it replaces.
+ * @param props.to as if they wrote there
+ */
+export function ComingNights({ site, to }: { site: string; to?: RepositoryName | undefined }) {
+  const coming = useComingNights(site, to)
   if (coming.error) return <ErrorBox error={coming.error} onRetry={() => void coming.refetch()} />
   if (!coming.data) return <SkeletonRows rows={7} height={28} label="Reading the coming nights" />
   const { nights, repository } = coming.data

@@ -56,7 +56,12 @@ export const schedule = {
     effect: 'read',
   }),
   'schedule.preview': defineProcedure({
-    input: z.strictObject({ site: siteNameSchema, nights: z.int().min(1).max(100).default(14) }),
+    input: z.strictObject({
+      site: siteNameSchema,
+      nights: z.int().min(1).max(100).default(14),
+      /** As if the nights wrote there; default: where they do. */
+      to: repositoryNameSchema.optional(),
+    }),
     output: z.object({
       scheme: z.enum(['manual', 'server']),
       repository: repositoryNameSchema,

@@ -54,9 +54,19 @@ function endText({ site, outcome, text, proofs }: NightEnd): string {
 }
 
 /** Which files the coming nights write, and what they replace. */
-export async function previewNights({ engine }: Session, site: string, nights: string | undefined): Promise<Outcome> {
+export async function previewNights(
+  { engine }: Session,
+  site: string,
+  options: { nights?: string; to?: string },
+): Promise<Outcome> {
+  const { nights } = options
+  const to = repositoryOption(options.to, '--to', ['vault', 'server', 'filestore'])
   const count = nights === undefined ? undefined : wholeNumber(nights, '--nights', 1, 100)
-  const result = await engine.call('schedule.preview', { site, ...(count === undefined ? {} : { nights: count }) })
+  const result = await engine.call('schedule.preview', {
+    site,
+    ...(count === undefined ? {} : { nights: count }),
+    ...(to === undefined ? {} : { to }),
+  })
   const rows = result.nights.map(({ date, name, replaces }) => [
     formatWeekdayDay(`${date}T00:00:00Z`),
     name,

@@ -7,7 +7,7 @@ export function scheduleProcedures(context: EngineContext): Handlers<typeof area
   const { sites } = context
   return {
     'schedule.list': async () => ({ sites: await nightlyStates(context, new Date()) }),
-    'schedule.preview': async ({ site, nights }) => previewNights(context, await sites.get(site), nights),
+    'schedule.preview': async ({ site, nights, to }) => previewNights(context, await sites.get(site), nights, to),
     'schedule.set': ({ site, schedule }) => setSchedule(context, site, schedule),
     'schedule.runMissed': async ({ site }) => {
       // a locked store is told now, while the operator is there, and not as the job's failure

@@ -4,6 +4,7 @@ import { inPlace, repositoryNameSchema } from '#shared/model/backup.ts'
 import { ComingNights } from '../../components/coming-nights.tsx'
 import { ErrorBox, Notice } from '../../components/states.tsx'
 import { nextNightText } from '../../lib/next-night.ts'
+import { usePlaces } from '../../lib/site-places.ts'
 import { useNightlyState } from '../../lib/use-nights.ts'
 import { useNights } from '../../queries.ts'
 import { useNow } from '../../stores/clock.ts'
@@ -13,6 +14,7 @@ import classes from './settings.module.css'
 /** When the site is backed up by itself, into what, and how long each night proves older backups. */
 export function NightsFields({ draft, errors, change }: FieldsProps) {
   const nights = useNights()
+  const isSaved = usePlaces(draft.name).some(({ repository }) => repository === draft.nightsTo)
   return (
     <div className={classes.withPanel}>
       <div className={classes.fields}>
@@ -105,7 +107,7 @@ export function NightsFields({ draft, errors, change }: FieldsProps) {
       <section className={classes.panel} aria-label="Coming nights">
         {nights.error && <ErrorBox error={nights.error} onRetry={() => void nights.refetch()} />}
         <State site={draft.name} />
-        <ComingNights site={draft.name} />
+        <ComingNights site={draft.name} to={isSaved ? draft.nightsTo : undefined} />
       </section>
     </div>
   )

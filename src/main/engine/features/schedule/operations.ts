@@ -8,19 +8,26 @@ import type { OutputOf } from '#shared/contract/define.ts'
 import type { schedule as area, NightEnd, NightlyState } from '#shared/contract/schedule.ts'
 import { AppError } from '#shared/errors.ts'
 import { formatMomentLong, formatPlanLabel } from '#shared/format.ts'
+import type { RepositoryName } from '#shared/model/backup.ts'
 import type { Schedule, Site } from '#shared/model/site.ts'
 import { startNight } from './night.ts'
 import { comingNights, type PresentBackup } from './preview.ts'
 import { nightlyState, scheduleOf, standingOf } from './standing.ts'
 
-/** The slots of the coming nights, also of a schedule that is switched off. @throws AppError `scheme-conflict`, those of the repository */
+/**
+ * The slots of the coming nights, also of a schedule that is switched off.
+ * @param to as if they wrote there; default: where they do
+ * @throws AppError `scheme-conflict`, those of the repository
+ */
 export async function previewNights(
   context: EngineContext,
   site: Site,
   count: number,
+  to?: RepositoryName,
   now: Date = new Date(),
 ): Promise<OutputOf<(typeof area)['schedule.preview']>> {
-  const schedule = scheduleOf(site)
+  const saved = scheduleOf(site)
+  const schedule = { ...saved, to: to ?? saved.to }
   const repository = await openRepository(context, site, schedule.to)
   const indexes = await readRotationIndexes(context, site, schedule.to)
   const sizes = new Map((await repository.list()).map(({ name, size }) => [name, size]))
