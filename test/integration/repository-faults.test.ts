@@ -83,6 +83,24 @@ describe.skipIf(why !== null)('a folder of a server, when things go wrong', () =
     },
   )
 
+  it('puts nothing in place that is not on the server as it was sent', async () => {
+    const folder = await newFolder()
+    const first = await open(folder)
+    const lease = await first.lease()
+    const slot = await first.openSlot(incomingOf('new'))
+    for (const kind of SLOT_KINDS) await sendPart(slot, kind, contentOf('new', kind))
+    await lease.release()
+    const [part = ''] = (await readdir(folder)).filter((name) => name.includes('.sql.gz') && name.endsWith('.part'))
+    const bytes = await readFile(join(folder, part))
+    await writeFile(join(folder, part), bytes.fill(0, 1000, 1001))
+    const second = await open(folder)
+    const again = await second.lease()
+    const resumed = await second.openSlot(incomingOf('new'))
+    expect(await codeOf(resumed.putInPlace(hashesOf('new'), never))).toBe('slot-part-differs')
+    expect((await second.readIndex()).size).toBe(0)
+    await again.release()
+  })
+
   it('notices that a file was written over while it was read', async () => {
     const folder = await newFolder()
     const repository = await open(folder)

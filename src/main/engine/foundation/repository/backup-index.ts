@@ -6,7 +6,7 @@ import type { BackupIndex, IndexEntry } from './types.ts'
 
 /** Limits of what is read; a server's index has about ten entries. */
 export const MAX_INDEX_BYTES = 16 * 1024 * 1024
-export const MAX_INDEX_ENTRIES = 100_000
+const MAX_INDEX_ENTRIES = 100_000
 /** 9999-12-31T23:59:59Z: more is no date that anything could show. */
 const MAX_TIMESTAMP = 253_402_300_799
 /** Deeper entries are kept as text and not looked into. */

@@ -135,7 +135,7 @@ export function belongsTo(name: string, file: unknown): file is string {
 }
 
 /** Takes `.enc` off. */
-export function withoutEnc(file: string): string {
+function withoutEnc(file: string): string {
   return file.endsWith('.enc') ? file.slice(0, -4) : file
 }
 

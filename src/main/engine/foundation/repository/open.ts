@@ -34,7 +34,7 @@ export function repositoriesOf(site: Site): RepositoryName[] {
 }
 
 /** Tells jobs of this home folder from those of another one that shares a server's folder with us. */
-export function ourJobs(home: Pick<Home, 'jobs'>): (id: string) => Promise<boolean> {
+function ourJobs(home: Pick<Home, 'jobs'>): (id: string) => Promise<boolean> {
   return (id) =>
     access(journalPath(home.jobs, id)).then(
       () => true,

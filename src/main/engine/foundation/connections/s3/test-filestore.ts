@@ -15,7 +15,7 @@ import { openS3, type S3Connection } from './connection.ts'
 import { failureOf, filestoreError, isUnknownToServer } from './errors.ts'
 
 /** Written and removed again to see what the key may do. Hidden from lists. */
-export const PROBE_FILE = '.backup-desk.probe'
+const PROBE_FILE = '.backup-desk.probe'
 
 const CONNECT_MS = 10_000
 /** A server refuses requests at 15 minutes; a minute is nothing that a clock kept by NTP shows. */
