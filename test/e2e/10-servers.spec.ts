@@ -236,7 +236,7 @@ test('a restore is loaded by psql on the server, where the dump lies already', a
   await psql.click({ force: true })
   await expect(window.getByText('Making the plan again')).toBeHidden({ timeout: 60_000 })
   await expect(psql).toBeChecked()
-  await expect(window.getByText(/so that the dump does not travel/).first()).toBeVisible()
+  await expect(window.getByText(/the dump lies there already, in .*, and does not travel/).first()).toBeVisible()
   await statePictures(desk, 'restore-plan-server')
   await window.keyboard.press('Escape')
 })

@@ -75,7 +75,7 @@ function refusal(why: string): ServerLoadAnswer {
 }
 
 function travels(file: string | null, { storedBytes, isEncrypted }: PlannedPart): string {
-  if (file !== null) return `its own ${file} is the same, so that the dump does not travel`
+  if (file !== null) return `the dump lies there already, in ${file}, and does not travel`
   const sent = `about ${formatBytes(storedBytes)} are sent there first`
   return isEncrypted ? `${sent}, decrypted here; until they are loaded they lie there for this log-in only` : sent
 }

@@ -5,8 +5,8 @@ import type { EngineContext } from '#engine/foundation/context.ts'
 import type { JobContext, JobHandle } from '#engine/foundation/jobs/types.ts'
 import { hashOf, PLAN_LIFE_MS } from '#engine/foundation/plans/plan-shelf.ts'
 import { AppError } from '#shared/errors.ts'
-import type { PartKind, RepositoryName } from '#shared/model/backup.ts'
-import type { Loader, PlanCheck, RestorePart, RestorePlan } from '#shared/model/plan.ts'
+import type { PartKind } from '#shared/model/backup.ts'
+import type { PlanCheck, RestorePart, RestorePlan } from '#shared/model/plan.ts'
 import type { Site } from '#shared/model/site.ts'
 import type { ConfigPart } from '../config/config-entry.ts'
 import { type ConfigSurvey, surveyConfig } from '../config/survey-config.ts'
@@ -25,30 +25,11 @@ import { readDatabaseSpace } from './database-space.ts'
 import { describePlan } from './describe-plan.ts'
 import { type FoundBackup, findBackup, partOf } from './find-backup.ts'
 import { keptName } from './kept-name.ts'
+import type { RestorePlanRequest } from './plan-request.ts'
 import { BackupReader } from './read-backup.ts'
 import { editsSince, rowChanges } from './row-changes.ts'
 import { planSafety } from './safety.ts'
 import { type PlannedPart, restorePlans, type ServerLoading } from './stored-plan.ts'
-
-export interface RestorePlanRequest {
-  /** The site that is written. */
-  site: string
-  name: string
-  timestamp?: string | undefined
-  from?: RepositoryName | undefined
-  parts: RestorePart[]
-  /** The site whose backup it is; default: `site`. */
-  sourceSite?: string | undefined
-  /** The schema that is written; default: the site's own. */
-  schema?: string | undefined
-  withoutOwners?: boolean
-  withoutGrants?: boolean
-  /** Default: `here`. */
-  loader?: Loader
-  /** Default: true. */
-  safetyBackup?: boolean
-  passwords: string[]
-}
 
 /** In which part of a backup each part of a restore is. */
 const PART_OF: Record<RestorePart, PartKind> = { database: 'database', files: 'files', config: 'config', security: 'config' }
