@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { createServer } from 'node:http'
 import { buffer } from 'node:stream/consumers'
 import { PutObjectCommand } from '@aws-sdk/client-s3'
 import { describe, expect, it } from 'vitest'
@@ -75,6 +76,28 @@ describe('reading from a filestore', () => {
     const read = await buffer(await repository.read('large.gz', middle))
     expect(read.equals(large.subarray(middle.offset, middle.offset + middle.length))).toBe(true)
     expect(await codeOf(repository.read('none.gz'))).toBe('not-found')
+  })
+
+  it.each([
+    ['more than it was asked for', 'bytes 0-8388607/99999999'],
+    ['another part than it was asked for', 'bytes 1000-8389607/99999999'],
+  ])('does not take what a server sends when that is %s', async (_, range) => {
+    let sent = 0
+    const server = createServer((_request, answer) => {
+      answer.writeHead(206, { 'content-range': range, etag: '"x"' })
+      const send = () => {
+        sent += MiB
+        if (!answer.destroyed) answer.write(Buffer.alloc(MiB), () => setImmediate(send))
+      }
+      send()
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as { port: number }
+    const repository = await openTestS3(s3.server, { settings: { endpoint: `http://127.0.0.1:${port}` } })
+    expect(await codeOf(repository.read('large.gz').then(buffer))).toBe('filestore-error')
+    server.closeAllConnections()
+    await new Promise((resolve) => server.close(resolve))
+    expect(sent).toBeLessThan(200 * MiB)
   })
 
   it('stops at once when asked to, also while nothing comes', async () => {
