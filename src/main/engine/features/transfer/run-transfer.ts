@@ -11,7 +11,6 @@ import { formatBytes, formatDuration, formatPlural, formatSome } from '#shared/f
 import type { PartKind, RepositoryName } from '#shared/model/backup.ts'
 import type { Site } from '#shared/model/site.ts'
 import type { TransferDeletion, TransferItem, TransferResult, Transferred } from '#shared/model/transfer.ts'
-import { slotOf } from '#shared/rotation.ts'
 import { compareBackup, isoOf, readContents } from './compare.ts'
 import { confirmationOf, PLACE_WORDS, toCopy } from './describe-plan.ts'
 import { openExaminer } from './examiner.ts'
@@ -228,7 +227,6 @@ class TransferRun {
     try {
       const entry = (await to.readIndex()).get(name)
       if (!entry || isoOf(entry) !== timestamp) throw outdated(`another backup came into ${name} of ${to.place}`)
-      if (slotOf(this.#site.name, name) === null) throw outdated(`${name} is no rotation slot of ${this.#site.name}`)
       if ((await from.readIndexDocument()).texts.has(name)) throw outdated(`${from.place} has got a backup ${name}`)
       await to.removeSlot({ name, timestamp: entry.timestamp })
     } finally {

@@ -281,6 +281,36 @@ describe.skipIf(!hasFixtures)('bringing repositories of a site in step', () => {
     expect((await indexOf(server))['testsite-3']).toMatchObject({ ...index['testsite-3'] })
   })
 
+  it('deletes nothing when a backup could not be copied', async () => {
+    const { plan, run, vault, server } = await setUp({ server: null })
+    await makeBackup(vault, { database: 1000 }, { name: 'testsite-1' })
+    await makeBackup(server, { database: 1000 }, { name: 'testsite-4' })
+    await writeFile(join(server, 'testsite-4.sql.gz'), Buffer.alloc(1000))
+    const planned = await plan({ from: 'server', to: 'vault', deleteOthers: true })
+    expect(planned.deletions).toHaveLength(1)
+    const failure = await run(planned.id).catch((error) => error)
+    expect(failure).toMatchObject({ code: 'transfer-incomplete', hint: expect.stringContaining('not deleted') })
+    const { backups } = failure.details.result as TransferResult
+    expect(backups.map(({ name, outcome }) => [name, outcome])).toEqual([
+      ['testsite-4', 'failed'],
+      ['testsite-1', 'failed'],
+    ])
+    expect(Object.keys(await indexOf(vault))).toEqual(['testsite-1'])
+  })
+
+  it('does not run a plan of a target or of settings that have changed', async () => {
+    const { plan, run, vault, server, context, site } = await setUp({ server: null })
+    await makeBackup(server, { database: 1000 }, { name: 'testsite-3', timestamp: 1_795_300_000 })
+    const first = await plan({ from: 'server', to: 'vault' })
+    await makeBackup(vault, { database: 2000 }, { name: 'testsite-3', timestamp: 1_795_200_000 })
+    expect(await codeOf(run(first.id))).toBe('plan-outdated')
+    expect((await indexOf(vault))['testsite-3']?.timestamp).toBe(1_795_200_000)
+    const second = await plan({ from: 'server', to: 'vault' })
+    await context.sites.update({ ...site, label: 'Other' })
+    expect(await codeOf(run(second.id))).toBe('plan-outdated')
+    expect((await indexOf(vault))['testsite-3']?.timestamp).toBe(1_795_200_000)
+  })
+
   it('does not run a plan of a source that has changed', async () => {
     const { plan, run, vault, server } = await setUp({ server: null })
     await makeBackup(server, { database: 1000 }, { name: 'testsite-3' })
