@@ -2,6 +2,7 @@ import { Button, TextInput } from '@mantine/core'
 import { useState } from 'react'
 import type { AppError } from '#shared/errors.ts'
 import type { ZotonicSite } from '#shared/model/server.ts'
+import { SITE_NAME } from '#shared/model/site.ts'
 import { readError } from '../../bridge.ts'
 import { SegmentedFilter } from '../../components/filters.tsx'
 import { ErrorBox, Notice } from '../../components/states.tsx'
@@ -107,6 +108,8 @@ export function AddSitePage() {
               <TextInput
                 id="name"
                 autoFocus={found === null}
+                // what was found, secrets included, was found under this name
+                readOnly={found !== null && SITE_NAME.test(found.name)}
                 value={draft.name}
                 error={shownErrors.name}
                 onChange={(event) => change({ name: event.currentTarget.value.toLowerCase() })}
