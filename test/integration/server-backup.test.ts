@@ -63,20 +63,21 @@ describe.skipIf(why !== null)('Back up on the server', () => {
   }
 
   test('Zotonic makes it, it is followed, and it is whole', async () => {
-    await changeSite({ pauseMs: 600 })
+    const goOn = await server.zotonic.hold()
+    onTestFinished(goOn)
     const started = Math.floor(Date.now() / 1000)
     const running = startServerBackup(context, 'testsite', QUICK)
-    while (!phases.includes('The server begins')) await sleep(20)
+    while (!phases.includes('The server packs the media')) await sleep(20)
+    expect(phases).toEqual(expect.arrayContaining(['Starting the backup', 'The server begins']))
     // a copy of an old backup that somebody brings there meanwhile is not the one that is waited for
     const old = { timestamp: 1_700_000_000, database: 'testsite-w3.sql.gz', is_encrypted: false }
     await writeFile(join(server.site.backupDir, old.database), 'x')
     await writeFile(join(server.site.backupDir, 'backup.json'), JSON.stringify({ 'testsite-w3': old }))
+    await sleep(10 * QUICK.pollMs)
+    await goOn()
     const result = await running.done
     expect(result).toMatchObject({ name: `testsite-${slotFor('server', new Date())}`, isOurs: true })
     expect(Date.parse(result.timestamp) / 1000).toBeGreaterThanOrEqual(started)
-    expect(phases).toEqual(
-      expect.arrayContaining(['Starting the backup', 'The server begins', 'The server packs the configuration']),
-    )
     const repository = await openRepository(context, await context.sites.get('testsite'), 'server')
     const entry = (await repository.readIndex()).get(result.name)
     expect(entry).toMatchObject({ database: `${result.name}.sql.gz`, files: `${result.name}.tar.gz`, is_encrypted: false })
@@ -84,7 +85,8 @@ describe.skipIf(why !== null)('Back up on the server', () => {
   })
 
   test('one that is under way already is followed, not started again', async () => {
-    await changeSite({ pauseMs: 2500 })
+    const goOn = await server.zotonic.hold()
+    onTestFinished(goOn)
     // another computer, whose jobs know nothing of ours
     const other = await openTestContext(await temporaryFolder())
     onTestFinished(other.close)
@@ -93,7 +95,15 @@ describe.skipIf(why !== null)('Back up on the server', () => {
     await other.context.sites.add(server.input())
     const first = startServerBackup(context, 'testsite', QUICK)
     while (!phases.includes('The server begins')) await sleep(50)
-    const second = await startServerBackup(other.context, 'testsite', QUICK).done
+    const theirs: string[] = []
+    const following = startServerBackup(
+      withPhases(other.context, (name) => theirs.push(name)),
+      'testsite',
+      QUICK,
+    )
+    while (!theirs.includes('The server begins')) await sleep(20)
+    await goOn()
+    const second = await following.done
     expect(second.isOurs).toBe(false)
     expect(await first.done).toMatchObject({ name: second.name, timestamp: second.timestamp, isOurs: true })
   })
@@ -103,24 +113,32 @@ describe.skipIf(why !== null)('Back up on the server', () => {
     await changeSite({ fails: true })
     await expect(startServerBackup(context, 'testsite', QUICK).done).rejects.toMatchObject({
       code: 'server-backup-failed',
+      message: expect.stringContaining('out of its index'),
       hint: expect.stringContaining('log'),
     })
   })
 
   test('one that fails in a slot that was empty is told as well: its files go away again', async () => {
     await writeFile(join(server.site.backupDir, 'backup.json'), '{}')
-    await changeSite({ fails: true, pauseMs: 1500 })
-    await expect(startServerBackup(context, 'testsite', QUICK).done).rejects.toMatchObject({
+    await changeSite({ fails: true })
+    const goOn = await server.zotonic.hold()
+    onTestFinished(goOn)
+    const failed = expect(startServerBackup(context, 'testsite', QUICK).done).rejects.toMatchObject({
       code: 'server-backup-failed',
       message: expect.stringContaining('went away again'),
     })
+    while (!phases.includes('The server dumps the database')) await sleep(20)
+    await goOn()
+    await failed
   })
 
   test('one that never shows up is given up after the time for it, and the server is left alone', async () => {
-    await changeSite({ pauseMs: 1000 })
+    const goOn = await server.zotonic.hold()
+    onTestFinished(goOn)
     await expect(startServerBackup(context, 'testsite', { ...QUICK, timeoutMs: 300 }).done).rejects.toMatchObject({
       code: 'server-backup-timeout',
     })
+    await goOn()
     await whenIdle()
   })
 
@@ -142,7 +160,8 @@ describe.skipIf(why !== null)('Back up on the server', () => {
   })
 
   test('a cancel ends the following; the server goes on', async () => {
-    await changeSite({ pauseMs: 700 })
+    const goOn = await server.zotonic.hold()
+    onTestFinished(goOn)
     await writeFile(join(server.site.backupDir, 'backup.json'), '{}')
     const running = startServerBackup(context, 'testsite', QUICK)
     while (!phases.includes('The server begins')) await sleep(20)
@@ -151,16 +170,19 @@ describe.skipIf(why !== null)('Back up on the server', () => {
     expect((await context.jobs.show(running.id)).log.at(-1)?.text).toMatch(
       /^No longer followed\. A backup that the server began goes on/,
     )
+    await goOn()
     await whenIdle()
     const index = JSON.parse(await readFile(join(server.site.backupDir, 'backup.json'), 'utf8')) as object
     expect(Object.keys(index)).toHaveLength(1)
   })
 
   test('a server that is lost on the way is found again', async () => {
-    await changeSite({ pauseMs: 900 })
-    const running = startServerBackup(context, 'testsite', { ...QUICK, patienceMs: 30_000 })
+    const goOn = await server.zotonic.hold()
+    onTestFinished(goOn)
+    const running = startServerBackup(context, 'testsite', { ...QUICK, patienceMs: 60_000 })
     while (!phases.includes('The server begins')) await sleep(20)
     server.sshd.killConnections()
+    await goOn()
     expect(await running.done).toMatchObject({ isOurs: true })
   })
 

@@ -86,7 +86,7 @@ async function makeBackup(name) {
     const at = ['-h', database.host, '-p', String(database.port), '-U', database.user, '-d', database.database]
     await wait(pauseMs)
     const { status } = spawnSync(fake.pgDump, [...at, ...dump], { env: { ...process.env, PGPASSWORD: database.password } })
-    await wait(fails ? pauseMs : 0)
+    while (fails && existsSync(join(folder, 'hold'))) await wait(50)
     if (status !== 0 || fails) throw new Error('dump')
     const config = join(folder, `config-${name}`)
     mkdirSync(join(config, 'config'), { recursive: true })
@@ -97,6 +97,7 @@ async function makeBackup(name) {
     await wait(pauseMs)
     spawnSync('tar', ['-C', join(filesDir, 'archive'), '-c', '-z', '-f', join(backups, `${slot}.tar.gz`), '.'])
     await wait(pauseMs)
+    while (existsSync(join(folder, 'hold'))) await wait(50)
     changeIndex(backups, (index) => {
       index[slot] = {
         timestamp,
@@ -111,10 +112,10 @@ async function makeBackup(name) {
       }
     })
   } catch {
-    for (const file of [`${slot}.sql.gz`, `config-${slot}.tar.gz`, `${slot}.tar.gz`]) rmSync(join(backups, file), { force: true })
     changeIndex(backups, (index) => {
       delete index[slot]
     })
+    for (const file of [`${slot}.sql.gz`, `config-${slot}.tar.gz`, `${slot}.tar.gz`]) rmSync(join(backups, file), { force: true })
   } finally {
     rmSync(join(folder, `${name}.running`), { force: true })
   }

@@ -1,4 +1,4 @@
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { PostgresConnection } from '#engine/foundation/connections/postgres.ts'
 
@@ -40,6 +40,8 @@ export interface FakeZotonic {
   command: string
   /** Changes what it does from the next call on. */
   change(change: (fake: FakeServer) => void): Promise<void>
+  /** Keeps backups from coming into the index until what is returned is called. */
+  hold(): Promise<() => Promise<void>>
   /** `USER WORDS` of each call so far. */
   calls(): Promise<string[]>
 }
@@ -65,6 +67,11 @@ export async function installFakeZotonic(folder: string, fake: FakeServer): Prom
     async change(change) {
       change(fake)
       await save()
+    },
+    async hold() {
+      const file = join(folder, 'hold')
+      await writeFile(file, '')
+      return () => rm(file, { force: true })
     },
     async calls() {
       return (await readFile(join(folder, 'calls.log'), 'utf8')).split('\n').filter((line) => line !== '')
