@@ -258,10 +258,15 @@ describe('recoverSlots', () => {
       name: 'testsite-1',
       entry: { timestamp: 9000 },
       oldEntry: { timestamp: 1, database: '../../victim', files: 'testsite-2.sql.gz' },
-      parts: [{ finalName: '../escaped.sql.gz', sha256: hashOf(Buffer.from('')), size: 1 }],
+      // it is there, whole
+      parts: [{ finalName: 'testsite-2.sql.gz', sha256: hashOf(Buffer.from('neighbour')), size: 9 }],
     }
     const record = join(repository.folder, `testsite-1.${id}.intent`)
     await writeFile(record, JSON.stringify(hostile))
+    await recoverSlots(repository.files)
+    expect(await stateOf(repository)).toBe('old')
+    const escaping = [{ finalName: '../escaped.sql.gz', sha256: hashOf(Buffer.from('x')), size: 1 }]
+    await writeFile(record, JSON.stringify({ ...hostile, parts: escaping }))
     await recoverSlots(repository.files)
     expect(await stateOf(repository)).toBe('old')
     await writeFile(record, 'x'.repeat(300_000))
