@@ -26,12 +26,12 @@ async function watchedSite(options: WatchOptions = {}, change: { isDemo?: boolea
   })
   const changes: number[] = []
   const emit = (event: unknown) => {
-    expect(event).toEqual({ type: 'backups-changed', site: 'shop' })
     changes.push(performance.now())
+    expect(event).toEqual({ type: 'backups-changed', site: 'shop' })
   }
   const watch = watchRepositories({ ...test.context, emit }, options)
   onTestFinished(() => watch.close())
-  await sleep(allowed(300))
+  await sleep(Math.min(1500, allowed(300)))
   const told = async (count: number, within = 30_000) => {
     const until = performance.now() + within
     while (changes.length < count && performance.now() < until) await sleep(20)
@@ -73,7 +73,8 @@ describe('watchRepositories', () => {
     expect(changes.length).toBeGreaterThanOrEqual(3)
     expect(changes.length).toBeLessThanOrEqual(4)
     const gaps = changes.slice(1).map((at, index) => at - (changes[index] ?? 0))
-    expect(Math.min(...gaps)).toBeGreaterThan(980)
+    // told at once they would be 0.2 s apart; a busy machine may tell one late, and the next in time
+    expect(Math.min(...gaps)).toBeGreaterThan(700)
   })
 
   it('finds by looking what nobody tells: a folder that was not there, and one that was made anew', async () => {
@@ -100,7 +101,7 @@ describe('watchRepositories', () => {
     const site = await context.sites.get('shop')
     await context.sites.update({ ...site, vault: { path: elsewhere } })
     watch.sitesChanged()
-    await sleep(allowed(300))
+    await sleep(Math.min(1500, allowed(300)))
     await writtenByOthers(elsewhere)
     expect(await told(1)).toBe(1)
     await watch.close()

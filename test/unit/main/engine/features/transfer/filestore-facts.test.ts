@@ -25,10 +25,9 @@ it('says in the source’s index that the filestore has a backup, of that backup
 })
 
 it('takes from the source what can’t be seen, and says why', async () => {
-  const { context, close } = await openTestContext(await temporaryFolder(), {
-    secrets: { 'site/testsite/filestore-secret': 's' },
-  })
+  const { context, close } = await openTestContext(await temporaryFolder())
   onTestFinished(close)
+  // its secret key is not stored, so that nobody can look
   const site = {
     version: 1,
     name: 'testsite',
