@@ -267,6 +267,7 @@ test('the server’s own backups are looked at, set and started from here', asyn
   await window.getByRole('tab', { name: 'Nights' }).click()
   await window.getByRole('switch', { name: 'Back up testsite every night' }).click({ force: true })
   await choose(window, 'Into', 'The filestore')
+  await expect(window.getByRole('region', { name: 'Coming nights' })).toContainText('Into the filestore.', { timeout: 30_000 })
   await statePictures(desk, 'settings-nights-filestore')
   const nights = await confirmationOf(desk, () => window.getByRole('button', { name: 'Save the settings of testsite' }).click())
   await expect(nights.getByRole('heading')).toContainText('into the filestore')
