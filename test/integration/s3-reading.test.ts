@@ -100,6 +100,22 @@ describe('reading from a filestore', () => {
     expect(sent).toBeLessThan(200 * MiB)
   })
 
+  it('does not ask for ever for the next page of a list that is empty', async () => {
+    let pages = 0
+    const server = createServer((_request, answer) => {
+      pages += 1
+      const more = `<IsTruncated>true</IsTruncated><NextContinuationToken>${pages}</NextContinuationToken>`
+      answer.writeHead(200, { 'content-type': 'application/xml' }).end(`<ListBucketResult>${more}</ListBucketResult>`)
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as { port: number }
+    const repository = await openTestS3(s3.server, { settings: { endpoint: `http://127.0.0.1:${port}` } })
+    expect(await codeOf(repository.list())).toBe('too-many-files')
+    server.closeAllConnections()
+    await new Promise((resolve) => server.close(resolve))
+    expect(pages).toBeLessThan(1000)
+  })
+
   it('stops at once when asked to, also while nothing comes', async () => {
     const repository = await s3.open({ patience: { ...QUICK_S3, stallMs: 20_000 } })
     await s3.putForeign(repository, 'large.gz', large)

@@ -92,6 +92,7 @@ async function readEntries(open: SftpSession, folder: string, handle: Buffer): P
   for (let isAll = false; !isAll; ) {
     const answers = await Promise.all(Array.from({ length: LISTINGS_AT_ONCE }, () => readSome(open, folder, handle)))
     isAll = answers.includes(null)
+    if (!isAll && answers.every((more) => more?.length === 0)) throw endless(folder)
     for (const { filename, attrs } of answers.flatMap((more) => more ?? [])) {
       // a name is what stands in one folder, whatever the server says
       if (filename === '.' || filename === '..' || filename.includes('/') || filename.includes('\0')) continue
@@ -105,6 +106,16 @@ async function readEntries(open: SftpSession, folder: string, handle: Buffer): P
     }
   }
   return entries
+}
+
+function endless(folder: string): AppError {
+  return new AppError(
+    'remote-file-error',
+    `The server goes on listing ${folder} without naming a file; it was not asked further.`,
+    {
+      details: { folder },
+    },
+  )
 }
 
 /** Null: that was all. */

@@ -16,6 +16,8 @@ const MiB = 1024 * 1024
 const IN_FLIGHT = 4
 /** S3's own limit. */
 export const MAX_PARTS = 10_000
+/** Pages have 1000 parts; a server that sends empty ones must not be asked for ever. */
+const MAX_PARTS_PAGES = 100
 const MIN_PART_BYTES = 8 * MiB
 /** Where the size is not known before: up to 156 GiB. */
 export const PART_BYTES_UNKNOWN = 16 * MiB
@@ -62,6 +64,7 @@ export async function createUpload(s3: S3Connection, name: string, signal?: Abor
 export async function listParts(s3: S3Connection, upload: Upload, signal?: AbortSignal): Promise<StoredPart[] | null> {
   const parts: StoredPart[] = []
   let marker: string | undefined
+  let pages = 0
   do {
     const page = await orNull(
       s3.send(
@@ -80,7 +83,8 @@ export async function listParts(s3: S3Connection, upload: Upload, signal?: Abort
       if (PartNumber !== undefined) parts.push({ number: PartNumber, size: Size ?? 0, etag: bareEtag(ETag) })
     }
     marker = page.IsTruncated ? page.NextPartNumberMarker : undefined
-  } while (marker !== undefined && parts.length < MAX_PARTS)
+    pages += 1
+  } while (marker !== undefined && parts.length < MAX_PARTS && pages < MAX_PARTS_PAGES)
   return parts.sort((a, b) => a.number - b.number)
 }
 

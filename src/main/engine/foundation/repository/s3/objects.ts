@@ -10,6 +10,8 @@ import { changedMeanwhile } from './refusals.ts'
 
 /** More objects than this are no backup folder of a site. */
 const MAX_LISTED = 100_000
+/** As much each page counts: a server that sends empty ones must not be asked for ever. */
+const LEAST_OF_A_PAGE = 500
 
 /** An ETag without its quotes: some servers want it so in a condition. */
 export function bareEtag(etag: string | undefined): string {
@@ -38,7 +40,7 @@ export async function listObjects(s3: S3Connection, signal?: AbortSignal): Promi
       { signal },
     )
     const objects = page.Contents ?? []
-    seen += objects.length + (page.CommonPrefixes?.length ?? 0)
+    seen += Math.max(objects.length + (page.CommonPrefixes?.length ?? 0), LEAST_OF_A_PAGE)
     if (seen > MAX_LISTED) throw tooMany(s3)
     for (const { Key, Size, ETag, LastModified } of objects) {
       const name = Key?.startsWith(prefix) ? Key.slice(prefix.length) : ''
