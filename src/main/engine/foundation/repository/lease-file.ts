@@ -37,8 +37,24 @@ export interface FileLease extends Lease {
   assertHeld(): Promise<void>
 }
 
-/** Tokens of the leases that this process holds. */
-export const held = new Set<string>()
+/** Tokens of the leases that this process holds, or is just taking: one that is being written is nobody's that is gone. */
+const ours = new Set<string>()
+
+/** Tries to take a lease as `owner`, whose token counts as ours until it is let go of. @throws what `take` throws: then it is not ours */
+export async function asOurs<L>(owner: LeaseOwner, take: () => Promise<L>): Promise<L> {
+  ours.add(owner.token)
+  try {
+    return await take()
+  } catch (error) {
+    ours.delete(owner.token)
+    throw error
+  }
+}
+
+/** False: it was let go of already. */
+export function letGo(token: string): boolean {
+  return ours.delete(token)
+}
 
 /**
  * Takes the lease of a folder: a file that only one can create. Its time of change beats every 10 s; one that did not beat
@@ -47,11 +63,18 @@ export const held = new Set<string>()
  * @param options.waitMs how long another computer is waited for
  * @throws AppError `repository-busy` naming who holds it; `cancelled` or the signal's reason; what creating a file there throws
  */
-export async function takeLeaseFile(
-  files: RepositoryFiles,
-  { signal, waitMs }: { signal?: AbortSignal | undefined; waitMs: number },
-): Promise<FileLease> {
+export async function takeLeaseFile(files: RepositoryFiles, options: LeaseOptions): Promise<FileLease> {
   const owner = newOwner()
+  return asOurs(owner, () => takeAs(owner, files, options))
+}
+
+/** How a lease is waited for. */
+export interface LeaseOptions {
+  signal?: AbortSignal | undefined
+  waitMs: number
+}
+
+async function takeAs(owner: LeaseOwner, files: RepositoryFiles, { signal, waitMs }: LeaseOptions): Promise<FileLease> {
   const text = `${JSON.stringify(owner).padEnd(LEASE_BYTES - 1)}\n`
   const began = performance.now()
   /** Of the folder's clock over one of ours that nobody sets. */
@@ -131,7 +154,6 @@ async function breakLease(files: RepositoryFiles, dead: Present): Promise<void> 
 }
 
 function hold(files: RepositoryFiles, token: string): FileLease {
-  held.add(token)
   const beat = setInterval(() => {
     // a cut connection comes back; whether the lease is still ours is asked before it matters
     files.touch(LEASE_FILE, LEASE_BYTES).catch(() => {})
@@ -161,7 +183,7 @@ function hold(files: RepositoryFiles, token: string): FileLease {
       )
     },
     async release() {
-      if (!held.delete(token)) return
+      if (!letGo(token)) return
       clearInterval(beat)
       // one that can't be removed, for want of a connection, dies by itself
       const limit = AbortSignal.timeout(RELEASE_MS)
@@ -184,7 +206,7 @@ export function newOwner(): LeaseOwner {
 /** Whether the process that took it is known to be gone, or is this one, which has given it up. */
 export function isGone(owner: LeaseOwner | null): boolean {
   if (!owner || owner.machine === null || owner.start === null || owner.machine !== machineId()) return false
-  return owner.pid === process.pid && isAlive(owner) ? !held.has(owner.token) : !isAlive(owner)
+  return owner.pid === process.pid && isAlive(owner) ? !ours.has(owner.token) : !isAlive(owner)
 }
 
 /** The same for processes that can see each other only: containers of one computer differ. null: this system does not tell. */

@@ -4,7 +4,7 @@ import { AppError } from '#shared/errors.ts'
 import type { S3Connection } from '../../connections/s3/connection.ts'
 import { isUnmet } from '../../connections/s3/errors.ts'
 import { orAborted } from '../../or-aborted.ts'
-import { busy, held, isGone, type LeaseOwner, newOwner, ownerOf, RELEASE_MS } from '../lease-file.ts'
+import { asOurs, busy, isGone, type LeaseOptions, type LeaseOwner, letGo, newOwner, ownerOf, RELEASE_MS } from '../lease-file.ts'
 import { LEASE_FILE } from '../names.ts'
 import { hasCode } from '../repository-files.ts'
 import type { Lease } from '../types.ts'
@@ -31,11 +31,12 @@ export interface ObjectLease extends Lease {
  * @param options.waitMs how long another computer is waited for
  * @throws AppError `repository-busy` naming who holds it; `cancelled` or the signal's reason; those of the connection
  */
-export async function takeLeaseObject(
-  s3: S3Connection,
-  { signal, waitMs }: { signal?: AbortSignal | undefined; waitMs: number },
-): Promise<ObjectLease> {
+export async function takeLeaseObject(s3: S3Connection, options: LeaseOptions): Promise<ObjectLease> {
   const owner = newOwner()
+  return asOurs(owner, () => takeAs(owner, s3, options))
+}
+
+async function takeAs(owner: LeaseOwner, s3: S3Connection, { signal, waitMs }: LeaseOptions): Promise<ObjectLease> {
   const began = performance.now()
   for (let pause = 200; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
     signal?.throwIfAborted()
@@ -109,7 +110,6 @@ async function refusesSecond(s3: S3Connection, bytes: Buffer, signal: AbortSigna
 }
 
 function hold(s3: S3Connection, owner: LeaseOwner, taken: string): ObjectLease {
-  held.add(owner.token)
   let version = taken
   let beats = 0
   let isLost = false
@@ -147,7 +147,7 @@ function hold(s3: S3Connection, owner: LeaseOwner, taken: string): ObjectLease {
       )
     },
     async release() {
-      if (!held.delete(owner.token)) return
+      if (!letGo(owner.token)) return
       clearInterval(beat)
       const signal = AbortSignal.timeout(RELEASE_MS)
       try {

@@ -82,6 +82,22 @@ describe('the lease of a folder', () => {
     expect(await files.list()).toEqual([])
   })
 
+  it('is not taken for that of one who is gone while it is being written', async () => {
+    const { files } = await place()
+    let meanwhile = ''
+    const slow = {
+      ...files,
+      async create(name: string, text: string) {
+        await files.create(name, text)
+        meanwhile = await codeOf(takeLeaseFile(files, { waitMs: 0 }))
+      },
+    }
+    const mine = await takeLeaseFile(slow, { waitMs: 0 })
+    expect(meanwhile).toBe('repository-busy')
+    await mine.assertHeld()
+    await mine.release()
+  })
+
   it('is asked for before anything is changed', async () => {
     const { files, lease } = await place()
     const repository = openFilesRepository({ kind: 'folder', files })
