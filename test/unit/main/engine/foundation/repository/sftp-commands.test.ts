@@ -21,5 +21,5 @@ it('goes on to use commands after one that took too long, but not where none may
   const closed = serverOf('command-refused')
   await closed.commands.sync(['/folder'])
   expect(await closed.commands.sha256('/folder/file')).toBeNull()
-  expect([slow.asked, closed.asked]).toEqual([['sync', 'sha256sum'], ['sync']])
+  expect([slow.asked, closed.asked]).toEqual([['sync', 'sh'], ['sync']])
 })

@@ -132,13 +132,12 @@ describe('copying a backup', () => {
 
   it('does not mix two versions of a file: what was replaced under way does not count', async () => {
     const { source, target, from, to } = await twoFolders({ database: 8 * MIB, config: 2000, files: 1000 })
-    let isReplaced = false
+    let replacing: Promise<void> | null = null
     const onProgress = () => {
-      if (isReplaced) return
-      isReplaced = true
-      void makeBackup(source, { database: 8 * MIB }, { timestamp: 1_795_100_000 })
+      replacing ??= makeBackup(source, { database: 8 * MIB }, { timestamp: 1_795_100_000 })
     }
     expect(await codeOf(transfer(from, to, 'testsite-1', { onProgress }))).toBe('changed-while-reading')
+    await replacing
     expect([...(await to.readIndex())]).toEqual([])
     expect(await leftIn(target)).toEqual([])
   })
