@@ -59,7 +59,8 @@ export function parseIndex(text: string, place: string): IndexDocument {
   const members = splitObject(text)
   if (members.size > MAX_INDEX_ENTRIES) throw corruptIndex(place, 'it has more than 100,000 entries')
   for (const [name, member] of members) {
-    const entry = (value as Record<string, unknown>)[name]
+    // by itself: Node 24 takes the name "\"" for "\\" where that came before
+    const entry: unknown = JSON.parse(member.text)
     const isUsable = member.depth <= MAX_DEPTH && isEntry(entry)
     document.texts.set(name, { text: member.text, isUsable })
     if (!isUsable) {
