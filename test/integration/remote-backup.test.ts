@@ -25,6 +25,14 @@ const whyNotAsOwner = isRoot && existsSync('/etc/sudoers.d') ? null : 'only root
 if (whyNotAsOwner) console.error(`SKIPPED in remote-backup.test.ts: ${whyNotAsOwner}`)
 const why = whyNoServer('test/integration/remote-backup.test.ts')
 
+/** Where two archives part, with what stands there in each; null: nowhere. */
+function firstDifference(one: Buffer, other: Buffer): string | null {
+  if (one.equals(other)) return null
+  const at = one.findIndex((byte, index) => byte !== other[index])
+  const around = (bytes: Buffer) => JSON.stringify(bytes.toString('latin1', at & ~511, (at | 511) + 1).replaceAll('\0', ''))
+  return `at ${at}, ${one.length} against ${other.length} bytes: ${around(one)} against ${around(other)}`
+}
+
 describe.skipIf(why !== null)('a backup of a site on a server', () => {
   let postgres: Postgres15
   let sshd: Sshd
@@ -88,7 +96,7 @@ describe.skipIf(why !== null)('a backup of a site on a server', () => {
     for (const part of ['config', 'files'] as const) {
       const ours = await unpacked(here, local.parts.find((made) => made.part === part)?.file)
       const theirs = await unpacked(there, remote.parts.find((made) => made.part === part)?.file)
-      expect(theirs.equals(ours), part).toBe(true)
+      expect(firstDifference(theirs, ours), part).toBeNull()
     }
     const facts = ({ part, path, code }: { part: string; path: string; code: string }) => `${part} ${path} ${code}`
     expect(remote.problems.map(facts).sort()).toEqual(local.problems.map(facts).sort())
