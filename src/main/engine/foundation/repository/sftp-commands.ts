@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { isCancelled } from '#shared/errors.ts'
+import { hashCommand, hashIn } from '../connections/ssh/server-hash.ts'
 import type { SshConnection } from '../connections/ssh/types.ts'
 import { INDEX_FILE, SERVER_INDEX_TEMPORARY } from './names.ts'
 import { hasCode, type TextFile } from './repository-files.ts'
@@ -35,10 +36,6 @@ elif [ -e ${INDEX_FILE} ] || [ -L ${INDEX_FILE} ]; then echo changed; exit 0; fi
 if [ -e ${SERVER_INDEX_TEMPORARY} ]; then echo changed; exit 0; fi
 mv -f -- "$2" ${INDEX_FILE} && echo replaced`
 
-/** $1 file. Where openssl is, it is up to five times as fast, by the processor's own instructions. */
-const HASH = `openssl dgst -sha256 -r < "$1" 2>/dev/null || sha256sum < "$1"`
-const HASH_LINE = /^([0-9a-f]{64}) /
-
 export function serverCommands(connection: SshConnection): ServerCommands {
   /** A log-in for SFTP alone answers with something else, each time. */
   let isRefused = false
@@ -61,8 +58,8 @@ export function serverCommands(connection: SshConnection): ServerCommands {
 
   return {
     async sha256(path, signal) {
-      const output = await outputOf(['sh', '-c', HASH, 'sh', path], { timeoutMs: null, ...(signal ? { signal } : {}) })
-      return output === null ? null : (HASH_LINE.exec(output)?.[1] ?? null)
+      const output = await outputOf(hashCommand(path), { timeoutMs: null, ...(signal ? { signal } : {}) })
+      return output === null ? null : hashIn(output)
     },
 
     async replaceIndex(folder, part, expected) {

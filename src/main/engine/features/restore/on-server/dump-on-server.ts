@@ -4,6 +4,7 @@ import { Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
 import { quoteIdentifier } from '#engine/foundation/connections/postgres.ts'
+import { hashIn, hashOnServer, PRINT_HASH } from '#engine/foundation/connections/ssh/server-hash.ts'
 import type { SshConnection } from '#engine/foundation/connections/ssh/types.ts'
 import { outdated } from '#engine/foundation/plans/plan-shelf.ts'
 import { AppError } from '#shared/errors.ts'
@@ -19,21 +20,12 @@ const LEVEL = 6
 /** Makes the folder that nobody else may look into. A dump in it is what it was when its hash was taken. */
 const MAKE_FOLDER = 'umask 077 && mkdir -p -- "$1"'
 /** Only what is read of the copy counts: the file itself may be exchanged at any time. */
-const COPY = 'umask 077 && cp -- "$1" "$2" && sha256sum <"$2"'
+const COPY = `umask 077 && cp -- "$1" "$2" && set -- "$2" && ${PRINT_HASH}`
 
 /** A gzip file on the server, in a folder of its own that only who logs in can read. */
 export interface DumpOnServer {
   path: string
   bytes: number
-}
-
-/**
- * SHA-256 of a file of the server, made there.
- * @returns null: it can't be read there
- */
-export async function hashOnServer(server: SshConnection, path: string, signal: AbortSignal): Promise<string | null> {
-  const { code, stdout } = await server.run(['sha256sum', '--', path], { signal, timeoutMs: null })
-  return code === 0 ? hashIn(stdout) : null
 }
 
 /**
@@ -98,10 +90,6 @@ async function placeIn(server: SshConnection, folder: string, signal: AbortSigna
   const result = await server.run(['sh', '-c', MAKE_FOLDER, 'sh', folder], { signal })
   if (result.code !== 0) throw serverToolFailed('mkdir', result)
   return posix.join(folder, 'dump.sql.gz')
-}
-
-function hashIn(said: string): string | null {
-  return /^\\?([0-9a-f]{64})\b/.exec(said)?.[1] ?? null
 }
 
 /** The statements and rows of a dump that may be run, as a script again. */
