@@ -2,36 +2,13 @@ import { describe, expect, it } from 'vitest'
 import { joinBackups } from '#renderer/lib/join-backups.ts'
 import { mendings } from '#renderer/lib/mending.ts'
 import type { BackupEntry, BackupPart, Proof, RepositoryName } from '#shared/model/backup.ts'
+import { backupEntry, DATABASE_PART } from '#test/support/backup-entry.ts'
 
 const AT = '2026-11-23T03:01:00Z'
-const DATABASE: BackupPart = {
-  part: 'database',
-  file: 'testsite-1.sql.gz',
-  size: 48,
-  hash: 'aa',
-  isEncrypted: false,
-  trouble: null,
-}
-const MEDIA: BackupPart = { ...DATABASE, part: 'files', file: 'testsite-1.tar.gz' }
+const MEDIA: BackupPart = { ...DATABASE_PART, part: 'files', file: 'testsite-1.tar.gz' }
 
-function entry(repository: RepositoryName, change: Partial<BackupEntry> = {}): BackupEntry {
-  return {
-    name: 'testsite-1',
-    timestamp: AT,
-    is_encrypted: false,
-    is_database_present: true,
-    is_files_present: false,
-    is_config_files_present: false,
-    is_filestore_uploaded: false,
-    repository,
-    slot: '1',
-    kind: 'daily',
-    kept: { reason: 'day', text: '', replacedOn: null },
-    parts: [DATABASE],
-    proof: null,
-    ...change,
-  }
-}
+const entry = (repository: RepositoryName, change: Partial<BackupEntry> = {}) =>
+  backupEntry({ repository, timestamp: AT, ...change })
 
 function proof(outcome: 'passed' | 'failed', level = 2): Proof {
   const result = { outcome, reason: 'r' }
@@ -39,13 +16,13 @@ function proof(outcome: 'passed' | 'failed', level = 2): Proof {
     level: outcome === 'passed' ? level : 0,
     verdict: outcome === 'passed' ? 'verified' : 'failed',
     verifiedAt: '2026-11-23T09:00:00Z',
-    parts: [{ part: 'database', file: DATABASE.file, levels: { L0: result, L1: result, L2: result } }],
+    parts: [{ part: 'database', file: DATABASE_PART.file, levels: { L0: result, L1: result, L2: result } }],
     drill: null,
   }
 }
 
-const lost = { parts: [{ ...DATABASE, size: null, trouble: 'missing' as const }] }
-const shorter = { parts: [{ ...DATABASE, size: 40 }] }
+const lost = { parts: [{ ...DATABASE_PART, size: null, trouble: 'missing' as const }] }
+const shorter = { parts: [{ ...DATABASE_PART, size: 40 }] }
 const ways = (...entries: BackupEntry[]) =>
   joinBackups({ backups: entries })
     .flatMap(mendings)
@@ -71,11 +48,11 @@ describe('what can put a damaged copy right', () => {
   })
 
   it('is no copy that lacks a part itself', () => {
-    const whole = { parts: [DATABASE, MEDIA] }
+    const whole = { parts: [DATABASE_PART, MEDIA] }
     expect(ways(entry('server', { ...whole, proof: proof('failed') }), entry('filestore'))).toEqual([])
     expect(ways(entry('server', whole), entry('vault', { ...whole, proof: proof('failed') }))[0]?.way).toBe('server to vault')
     // media live in the filestore themselves
-    const withoutMedia = { parts: [DATABASE, { ...MEDIA, size: null, trouble: 'missing' as const }] }
+    const withoutMedia = { parts: [DATABASE_PART, { ...MEDIA, size: null, trouble: 'missing' as const }] }
     expect(ways(entry('server', whole), entry('filestore', withoutMedia))).toEqual([])
     expect(ways(entry('server', whole), entry('vault', withoutMedia))[0]?.way).toBe('server to vault')
   })
@@ -92,7 +69,7 @@ describe('what can put a damaged copy right', () => {
   })
 
   it('is nothing where the indexes name two backups, unless verifying found one damaged', () => {
-    const other = { parts: [{ ...DATABASE, hash: 'bb' }] }
+    const other = { parts: [{ ...DATABASE_PART, hash: 'bb' }] }
     expect(ways(entry('vault', { proof: proof('passed') }), entry('server', other))).toEqual([])
     expect(ways(entry('vault', { proof: proof('passed') }), entry('server', { ...other, proof: proof('failed') }))).toHaveLength(
       1,

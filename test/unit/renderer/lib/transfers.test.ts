@@ -4,27 +4,12 @@ import { transferCommand, withoutLoop } from '#renderer/lib/transfer-choice.ts'
 import { copyTargets, fetchSource, runsByItself, transferInto, transferSpeed, transferSummary } from '#renderer/lib/transfers.ts'
 import type { BackupEntry, RepositoryName } from '#shared/model/backup.ts'
 import type { Job } from '#shared/model/job.ts'
+import { backupEntry } from '#test/support/backup-entry.ts'
 
 const AT = '2026-11-23T03:01:00Z'
 
-function entry(repository: RepositoryName, change: Partial<BackupEntry> = {}): BackupEntry {
-  return {
-    name: 'testsite-1',
-    timestamp: AT,
-    is_encrypted: false,
-    is_database_present: true,
-    is_files_present: false,
-    is_config_files_present: false,
-    is_filestore_uploaded: false,
-    repository,
-    slot: '1',
-    kind: 'daily',
-    kept: { reason: 'day', text: '', replacedOn: null },
-    parts: [{ part: 'database', file: 'testsite-1.sql.gz', size: 48, hash: 'aa', isEncrypted: false, trouble: null }],
-    proof: null,
-    ...change,
-  }
-}
+const entry = (repository: RepositoryName, change: Partial<BackupEntry> = {}) =>
+  backupEntry({ repository, timestamp: AT, ...change })
 
 const row = (...entries: BackupEntry[]) => joinBackups({ backups: entries }).find(({ timestamp }) => timestamp === AT)!
 const ALL: RepositoryName[] = ['vault', 'server', 'filestore']

@@ -5,6 +5,7 @@ import type { BackupEntry, BackupList, Proof } from '#shared/model/backup.ts'
 import type { DrillReport } from '#shared/model/drill.ts'
 import type { Job } from '#shared/model/job.ts'
 import { siteSchema } from '#shared/model/site.ts'
+import { backupEntry, DATABASE_PART } from '#test/support/backup-entry.ts'
 
 const NOW = new Date('2026-11-23T09:42:00Z')
 const hoursAgo = (hours: number) => new Date(NOW.getTime() - hours * 3_600_000).toISOString()
@@ -29,24 +30,15 @@ const proof = (level: number, verdict: Proof['verdict'] = 'verified'): Proof => 
   parts: [],
   drill: null,
 })
-function backup(repository: 'vault' | 'server', hours: number, change: Partial<BackupEntry> = {}): BackupEntry {
-  return {
+const backup = (repository: 'vault' | 'server', hours: number, change: Partial<BackupEntry> = {}) =>
+  backupEntry({
     name: 'shop-1',
     timestamp: `${hoursAgo(hours).slice(0, 19)}Z`,
-    is_encrypted: false,
-    is_database_present: true,
-    is_files_present: false,
-    is_config_files_present: false,
-    is_filestore_uploaded: false,
     repository,
-    slot: '1',
-    kind: 'daily',
-    parts: [{ part: 'database', file: 'shop-1.sql.gz', size: 1000, hash: null, isEncrypted: false, trouble: null }],
-    kept: { reason: 'day', text: '', replacedOn: null },
+    parts: [{ ...DATABASE_PART, file: 'shop-1.sql.gz', size: 1000, hash: null }],
     proof: proof(2),
     ...change,
-  }
-}
+  })
 const job = (hours: number, state: Job['state'], message = ''): Job => ({
   id: 'x',
   kind: 'backup',
