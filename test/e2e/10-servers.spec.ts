@@ -121,15 +121,17 @@ test('its backups stand in one table, and one is fetched with the keyboard alone
   await expect(table.getByRole('columnheader')).toHaveText([/Backup/, 'Made', 'Parts', 'Proof', 'Vault', 'Server', 'Filestore'])
   // the newest one is encrypted, and no password is stored: its plan has something to read
   const name = (await table.getByRole('row').nth(2).getByRole('button').textContent()) ?? ''
-  await expect(cell(window, name, 'server').getByRole('img', { name: 'In the server' })).toBeVisible()
-  await expect(cell(window, name, 'vault').getByRole('img', { name: 'Not in the vault' })).toBeVisible()
+  await expect(cell(window, name, 'server').getByRole('img', { name: 'On the server', exact: true })).toBeVisible()
+  await expect(cell(window, name, 'vault').getByRole('img', { name: 'Not in the vault', exact: true })).toBeVisible()
   await pictures(desk, 'backups-three-places')
   await table.getByRole('row').nth(1).getByRole('button').focus()
   await window.keyboard.press('ArrowDown')
   await expect(window.getByRole('complementary', { name: `Backup ${name}` })).toBeVisible()
   const id = await startedBy(desk, () => window.keyboard.press('f'))
   await jobIs(desk, id, 'done')
-  await expect(cell(window, name, 'vault').getByRole('img', { name: 'In the vault' })).toBeVisible({ timeout: 60_000 })
+  await expect(cell(window, name, 'vault').getByRole('img', { name: 'In the vault', exact: true })).toBeVisible({
+    timeout: 60_000,
+  })
   await quiet(window)
   expect(await readdir(join(desk.home, 'backups', 'testsite'))).toContain('backup.json')
   await statePictures(desk, 'backups-fetched')
@@ -158,7 +160,7 @@ test('a backup is copied to the filestore once its plan is confirmed by name', a
   await statePictures(desk, 'transfer-done')
   expect(await inBucket()).toContain('testsite/backup/backup.json')
   await window.getByRole('button', { name: 'Back to the backups' }).click()
-  await expect(cell(window, newest, 'filestore').getByRole('img', { name: 'In the filestore' })).toBeVisible()
+  await expect(cell(window, newest, 'filestore').getByRole('img', { name: 'In the filestore', exact: true })).toBeVisible()
 })
 
 test('bringing the vault in step is cancelled, and goes on where it stopped', async ({ desk }) => {
@@ -225,7 +227,7 @@ test('a copy that verifying finds damaged is copied again from a good one', asyn
   const id = await startedBy(desk, () => window.getByRole('button', { name: `Fetch ${name} into the vault of testsite` }).click())
   await jobIs(desk, id, 'done')
   await window.getByRole('button', { name: 'Back to the backups' }).click()
-  await expect(cell(window, name, 'vault').getByRole('img', { name: 'In the vault' })).toBeVisible()
+  await expect(cell(window, name, 'vault').getByRole('img', { name: 'In the vault', exact: true })).toBeVisible()
   expect(await readFile(file)).toEqual(good)
 })
 
@@ -248,7 +250,7 @@ test('a restore is loaded by psql on the server, where the dump lies already', a
 test('the server’s own backups are looked at, set and started from here', async ({ desk }) => {
   const { window } = desk
   await goToSite(window, 'testsite', 'Settings')
-  await window.getByRole('tab', { name: 'On the server' }).click()
+  await window.getByRole('tab', { name: 'On the server', exact: true }).click()
   await expect(field(window, 'Revisions')).toHaveValue('18')
   await window.getByRole('button', { name: 'Status testsite on the server' }).click()
   const commands = window.getByRole('region', { name: 'Commands on the server' })
@@ -274,7 +276,7 @@ test('the server’s own backups are looked at, set and started from here', asyn
   await closes(nights, () => nights.keyboard.press('Escape'))
   await window.getByRole('button', { name: 'Discard' }).click()
 
-  await window.getByRole('tab', { name: 'On the server' }).click()
+  await window.getByRole('tab', { name: 'On the server', exact: true }).click()
   const own = await confirmationOf(desk, () => window.getByRole('button', { name: 'Back up testsite on the server' }).click())
   const id = await startedBy(desk, () => confirm(own, 'testsite'))
   const { result } = await jobIs(desk, id, 'done')

@@ -37,7 +37,7 @@ test('its backups stand in one table, filtered by kind and by what is typed', as
   await desk.openDemo()
   await goToSite(window, 'demo', 'Backups')
   await expect(backupRow(window, 'demo-1')).toContainText('Daily')
-  await expect(backupRow(window, 'demo-1').getByRole('img', { name: 'In the server' })).toBeVisible()
+  await expect(backupRow(window, 'demo-1').getByRole('img', { name: 'On the server', exact: true })).toBeVisible()
   await expect(window.getByRole('complementary', { name: 'Backup demo-1' })).toContainText('encrypted')
   await pictures(desk, 'backups')
 

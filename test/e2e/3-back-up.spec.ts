@@ -38,7 +38,7 @@ test('a backup goes into the vault, with its progress in the job bar', async ({ 
     await jobIs(desk, id, 'done')
   })
   await expect(newestRow(window)).toContainText('just now')
-  await expect(newestRow(window).getByRole('img', { name: 'In the vault' })).toBeVisible()
+  await expect(newestRow(window).getByRole('img', { name: 'In the vault', exact: true })).toBeVisible()
   await expect(jobBar(window)).toContainText('No jobs running')
   await pictures(desk, 'backups-after-backup')
 })
@@ -93,7 +93,7 @@ test('into the server’s folder it goes only with the site’s name in the shel
   await jobIs(desk, id, 'done')
   expect(await indexOf(server)).not.toBe(before)
   await expect(newestRow(window)).toContainText('just now')
-  await expect(newestRow(window).getByRole('img', { name: 'In the server' })).toBeVisible()
+  await expect(newestRow(window).getByRole('img', { name: 'On the server', exact: true })).toBeVisible()
 })
 
 test('a cancelled backup leaves the vault as it was', async ({ desk }) => {

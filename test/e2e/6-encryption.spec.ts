@@ -19,7 +19,7 @@ test('a password is tried on the newest encrypted backups', async ({ desk }) => 
   const panel = window.getByRole('region', { name: 'Password test' })
   await window.getByRole('button', { name: 'Test it' }).click()
   await expect(panel).toContainText('Opens the newest backup')
-  await expect(panel).toContainText(/The stored password opens demo-\w+\.sql\.gz\.enc of .* in the server/)
+  await expect(panel).toContainText(/The stored password opens demo-\w+\.sql\.gz\.enc of .* on the server/)
   await statePictures(desk, 'settings-password-opens')
 
   await window.getByRole('button', { name: 'Replace it…' }).click()

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { cp, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { cp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -185,6 +185,31 @@ describe.skipIf(missing !== null)('a site’s filestore', () => {
     expect(await check.done).toMatchObject({ verdict: 'verified' })
   })
 
+  it('is no worse for the media archive that servers don’t upload', async () => {
+    const { context, site, settings } = await remoteSite()
+    await uploadFolder(settings, MIXED, /^(?!testsite-.*\.tar\.gz)/)
+    const { backups } = await listBackups(context, site, 'filestore')
+    const found = backups.find(({ name }) => name === 'testsite-2')
+    expect(found?.parts.map(({ part, size, trouble }) => [part, size === null, trouble])).toEqual([
+      ['database', false, null],
+      ['config', false, null],
+      ['files', true, 'not-uploaded'],
+    ])
+    const verify = async () =>
+      (await startVerify(context, { site: 'testsite', name: 'testsite-2', from: 'filestore', level: 2, passwords: [] })).done
+    const { verdict, proofs } = await verify()
+    expect(verdict).toBe('unknown')
+    expect(proofs[0]?.proof.parts.map(({ levels }) => levels.L0?.outcome)).toEqual(['passed', 'passed', 'unknown'])
+    expect(proofs[0]?.proof.parts[2]?.levels.L2?.reason).toContain('servers upload no media archive')
+    const pinned = await startPin(context, { site: 'testsite', name: 'testsite-2', from: 'filestore' }).done
+    const vault = await listBackups(context, site, 'vault')
+    expect(vault.backups.find(({ name }) => name === pinned.name)).toMatchObject({ is_files_present: false })
+    // what is in the server's own folder is another matter
+    await rm(join(site.server?.kind === 'folder' ? site.server.filesDir : '', 'backup', 'testsite-2.tar.gz.enc'))
+    const server = await listBackups(context, site, 'server')
+    expect(server.backups.find(({ name }) => name === 'testsite-2')?.parts[2]?.trouble).toBe('missing')
+  })
+
   it('keeps the other repositories from nothing when it does not answer', async () => {
     const silent = createServer(() => {})
     silent.listen(0, '127.0.0.1')
@@ -285,7 +310,7 @@ describe.skipIf(missing !== null)('zbd and a filestore', () => {
     expect(listed.json.result).toMatchObject({ backups: { length: 11 }, problems: [] })
     const text = await zbd(['list', 'testsite', '--in', 'all'], options)
     expect(text.stdout).toContain(
-      '! testsite-1 in filestore: testsite-1.sql.gz.enc is named by the index, but there is no such file.',
+      '! testsite-1 in the filestore: testsite-1.sql.gz.enc is named by the index, but there is no such file.',
     )
     const verified = await zbd(['verify', 'testsite', 'testsite-6', '--from', 'filestore', '--json'], options)
     expect([verified.code, verified.json.result]).toMatchObject([0, { proofs: [{ repository: 'filestore' }] }])
@@ -320,6 +345,13 @@ describe.skipIf(missing !== null)('a restore from a filestore', () => {
       `Read from the filestore (s3://${filestore.bucket}/${filestore.prefix}): it was not found in the vault or on the server.`,
     )
     expect((await runPlan(context, plan.id)).error).toBeNull()
+    const withoutMedia = filestoreSettings(s3)
+    await context.sites.update({ ...(await context.sites.get('testsite')), filestore: withoutMedia })
+    await uploadFolder(withoutMedia, fixture('backups', '1-plain-full'), /^(?!testsite-.*\.tar\.gz)/)
+    const partial = await makePlan(context)
+    expect(partial).toMatchObject({ runnable: true, media: null })
+    expect(partial.checks.find(({ name }) => name === 'Media')).toMatchObject({ outcome: 'warning' })
+    await context.sites.update({ ...(await context.sites.get('testsite')), filestore })
     const count = async () => (await postgres.psql('live', 'SELECT count(*) FROM testsite.rsc')).match(/\d+/)?.[0]
     expect(await count()).toBe('126')
     const second = await makePlan(context, { parts: ['database'] })

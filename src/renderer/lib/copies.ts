@@ -1,5 +1,13 @@
 import { formatBytes, formatMoment, formatSome } from '#shared/format.ts'
-import type { BackupEntry, BackupPart, PartKind, RepositoryName, UnknownFile } from '#shared/model/backup.ts'
+import {
+  type BackupEntry,
+  type BackupPart,
+  describeTrouble,
+  inPlace,
+  type PartKind,
+  type RepositoryName,
+  type UnknownFile,
+} from '#shared/model/backup.ts'
 import type { DrillReport } from '#shared/model/drill.ts'
 
 export const REPOSITORIES: readonly RepositoryName[] = ['vault', 'server', 'filestore']
@@ -13,6 +21,8 @@ export interface BackupCopy {
   state: CopyState
   /** A full sentence for the inspector; empty when nothing is wrong. */
   reason: string
+  /** What is to be known of a copy that is as it should be; empty: nothing. */
+  note: string
 }
 
 /**
@@ -33,12 +43,21 @@ export function toCopies(group: EntryGroup): Copies {
   const copies: Copies = {}
   for (const repository of REPOSITORIES) {
     const entry = group[repository]
-    if (entry) copies[repository] = { entry, ...stateOf(repository, entry, different[repository]) }
+    if (entry) copies[repository] = { entry, ...stateOf(repository, entry, different[repository]), note: noteOf(entry) }
   }
   return copies
 }
 
-function stateOf(repository: RepositoryName, entry: BackupEntry, difference: string | undefined): Omit<BackupCopy, 'entry'> {
+function noteOf({ parts }: BackupEntry): string {
+  const absent = parts.find(({ trouble }) => trouble === 'not-uploaded')
+  return absent ? describeTrouble(absent) : ''
+}
+
+function stateOf(
+  repository: RepositoryName,
+  entry: BackupEntry,
+  difference: string | undefined,
+): Pick<BackupCopy, 'state' | 'reason'> {
   const files = (trouble: BackupPart['trouble']) =>
     entry.parts.filter((part) => troubleOf(part) === trouble).map(({ file }) => file)
   const missing = files('missing')
@@ -59,7 +78,7 @@ function stateOf(repository: RepositoryName, entry: BackupEntry, difference: str
   const newer = files('newer')
   if (newer.length > 0) {
     const reason =
-      `In the ${repository}, ${formatSome(newer, 3)} is newer than the index says: a backup is on its way there, or its entry ` +
+      `${sentence(inPlace(repository))}, ${formatSome(newer, 3)} is newer than the index says: a backup is on its way there, or its entry ` +
       'never came.'
     return { state: 'newer', reason }
   }
@@ -138,8 +157,15 @@ function sizes(here: number, there: number): string {
     : `${a}, not the ${b}`
 }
 
-function sentence(word: string): string {
+/** With a capital first. */
+export function sentence(word: string): string {
   return word.charAt(0).toUpperCase() + word.slice(1)
+}
+
+/** How large a part is, or why it has no size. */
+export function sizeWord({ size, trouble }: Pick<BackupPart, 'size' | 'trouble'>): string {
+  if (size !== null) return formatBytes(size)
+  return trouble === 'not-uploaded' ? 'not uploaded' : 'missing'
 }
 
 export function partWord(part: PartKind): string {
@@ -166,7 +192,7 @@ export function absenceOf(
   if (inSlot) {
     const moment = `${formatMoment(inSlot.timestamp)} UTC`
     if (inSlot.timestamp > timestamp)
-      return { state: 'later', reason: `In the ${repository}, ${name} is a later one, of ${moment}.` }
+      return { state: 'later', reason: `${sentence(inPlace(repository))}, ${name} is a later one, of ${moment}.` }
     return { state: 'stale', reason: `The ${repository} only has an older ${name}, of ${moment}.` }
   }
   const left = around.unknown.filter(

@@ -21,7 +21,7 @@ export function mendings(row: Pick<BackupRow, 'slot' | 'copies'>): Mending[] {
   if (row.slot === null) return []
   return REPOSITORIES.flatMap((to) => {
     const copy = row.copies[to]
-    const flaw = copy ? flawOf(row, to, copy) : null
+    const flaw = copy ? flawOf(row, copy) : null
     if (!copy || flaw === null) return []
     const good = REPOSITORIES.filter((from) => from !== to && isGood(row, from, copy, flaw))
     const from = good.sort((a, b) => provenLevel(row.copies[b]) - provenLevel(row.copies[a]))[0]
@@ -32,14 +32,9 @@ export function mendings(row: Pick<BackupRow, 'slot' | 'copies'>): Mending[] {
 /** `failed`: verifying found it damaged; `lacking`: files are not there; `differing`: from others, and nobody has verified it. */
 type Flaw = 'failed' | 'lacking' | 'differing'
 
-function flawOf(row: Copies, repository: RepositoryName, { entry, state }: BackupCopy): Flaw | null {
+function flawOf(row: Copies, { entry, state }: BackupCopy): Flaw | null {
   if (state === 'failed') return isDamaged(entry) ? 'failed' : null
-  if (state === 'empty') return 'lacking'
-  if (state === 'incomplete') {
-    // a filestore holds the media themselves
-    const isMissed = entry.parts.some(({ part, size }) => size === null && (part !== 'files' || repository !== 'filestore'))
-    return isMissed ? 'lacking' : null
-  }
+  if (state === 'empty' || state === 'incomplete') return 'lacking'
   const differ = Object.values(row.copies).some((copy) => copy.state === 'differs')
   if (!differ || provenLevel({ entry }) >= 1) return null
   // of two that differ the mark stands at one, whichever is good
@@ -59,7 +54,7 @@ function isGood(row: Copies, from: RepositoryName, bad: BackupCopy, flaw: Flaw):
   if (copy.state !== 'present' && !(copy.state === 'differs' && isProven)) return false
   if (flaw !== 'failed' && isAnother(copy.entry, bad.entry)) return false
   if (flaw === 'differing') return isProven || doOthersAgree(row)
-  return bad.entry.parts.every(({ part }) => copy.entry.parts.some((other) => other.part === part))
+  return bad.entry.parts.every(({ part }) => copy.entry.parts.some((other) => other.part === part && other.size !== null))
 }
 
 /** Of three copies, two that nothing is wrong with say the same. */

@@ -45,9 +45,10 @@ export const backupPartSchema = z.object({
   isEncrypted: z.boolean(),
   /**
    * Where the index and the file disagree: the file is `missing`, `empty`, or `newer` than the index (written after it: a
-   * backup is on its way there, or its index entry never came).
+   * backup is on its way there, or its index entry never came). No fault is `not-uploaded`: a filestore's index names a media
+   * archive that is not there, since servers upload none: see docs/formats.md, "Trouble".
    */
-  trouble: z.enum(['missing', 'empty', 'newer']).nullable().default(null),
+  trouble: z.enum(['missing', 'empty', 'newer', 'not-uploaded']).nullable().default(null),
 })
 
 export const backupKindSchema = z.enum(['daily', 'weekly', 'safety', 'pinned', 'other'])
@@ -124,9 +125,18 @@ export function inPlaces(repositories: Iterable<BackupEntry['repository']>, join
   return places.length > 0 ? `${places.join(', ')} ${joint} ${last}` : last
 }
 
+/** Why a backup there may have no media archive. */
+export const MEDIA_IN_FILESTORE = 'A filestore holds the media themselves, beside the backups.'
+
+/** Whether a part can't be had, or may not be what the index means. */
+export function isInTrouble({ trouble }: Pick<BackupPart, 'trouble'>): boolean {
+  return trouble !== null && trouble !== 'not-uploaded'
+}
+
 /** In what way a file is not what its index says, for people: one sentence; empty: nothing is known to be wrong. */
 export function describeTrouble({ file, trouble }: Pick<BackupPart, 'file' | 'trouble'>): string {
   if (trouble === 'missing') return `${file} is named by the index, but there is no such file.`
+  if (trouble === 'not-uploaded') return `${file} is not there: servers upload no media archive. ${MEDIA_IN_FILESTORE}`
   if (trouble === 'empty') return `${file} is empty.`
   if (trouble === 'newer') {
     return `${file} was written after the index: a backup is on its way there, or its index entry never came. Verifying tells.`

@@ -1,4 +1,5 @@
 import { formatBytes, formatCount, formatDuration } from '#shared/format.ts'
+import { inPlace, type RepositoryName } from '#shared/model/backup.ts'
 import { compressionSchema, type DumpEngine, dumpEngineSchema } from '#shared/model/site.ts'
 import { type Outcome, wrongUse } from '../exit.ts'
 import type { Session } from '../session.ts'
@@ -6,7 +7,7 @@ import { repositoryOption } from './list.ts'
 
 interface BackupResult {
   name: string
-  repository: string
+  repository: RepositoryName
   dump: { engine: string; why: string }
   seconds: number
   parts: { part: string; file: string; size: number; hash: string }[]
@@ -44,7 +45,7 @@ export async function makeBackup(session: Session, site: string, options: Backup
   const unlisted = result.problemCount - result.problems.length
   return {
     result: { ...result, jobId },
-    text: `${result.name} is in the ${result.repository}, read back and checked, after ${formatDuration(result.seconds)}.\n${parts}  dump engine: ${result.dump.engine}. ${result.dump.why}\n${problems}${unlisted > 0 ? `! and ${formatCount(unlisted)} more\n` : ''}`,
+    text: `${result.name} is ${inPlace(result.repository)}, read back and checked, after ${formatDuration(result.seconds)}.\n${parts}  dump engine: ${result.dump.engine}. ${result.dump.why}\n${problems}${unlisted > 0 ? `! and ${formatCount(unlisted)} more\n` : ''}`,
   }
 }
 

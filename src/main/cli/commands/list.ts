@@ -1,6 +1,13 @@
 import { AppError } from '#shared/errors.ts'
 import { formatBytes, formatDuration, formatMomentLong } from '#shared/format.ts'
-import { type BackupEntry, type BackupList, describeTrouble, repositoryNameSchema } from '#shared/model/backup.ts'
+import {
+  type BackupEntry,
+  type BackupList,
+  describeTrouble,
+  inPlace,
+  isInTrouble,
+  repositoryNameSchema,
+} from '#shared/model/backup.ts'
 import { type Outcome, wrongUse } from '../exit.ts'
 import type { Session } from '../session.ts'
 import { formatTable } from '../table.ts'
@@ -67,7 +74,7 @@ function listText(list: BackupList): string {
 function troubleLines({ backups }: BackupList): string {
   return backups
     .flatMap(({ name, repository, parts }) =>
-      parts.filter(({ trouble }) => trouble !== null).map((part) => `! ${name} in ${repository}: ${describeTrouble(part)}\n`),
+      parts.filter(isInTrouble).map((part) => `! ${name} ${inPlace(repository)}: ${describeTrouble(part)}\n`),
     )
     .join('')
 }
@@ -75,5 +82,5 @@ function troubleLines({ backups }: BackupList): string {
 function size(backup: BackupEntry, part: string): string {
   const found = backup.parts.find((entry) => entry.part === part)
   if (!found) return '–'
-  return found.trouble ?? formatBytes(found.size ?? 0)
+  return found.trouble?.replace('-', ' ') ?? formatBytes(found.size ?? 0)
 }

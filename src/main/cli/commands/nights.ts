@@ -1,6 +1,7 @@
 import type { NightEnd, NightlyState } from '#shared/contract/schedule.ts'
 import { AppError, cancelledError } from '#shared/errors.ts'
 import { formatBytes, formatMoment, formatMomentLong, formatPlural, formatWeekdayDay } from '#shared/format.ts'
+import { inPlace } from '#shared/model/backup.ts'
 import { type Schedule, scheduleSchema } from '#shared/model/site.ts'
 import { type Outcome, wrongUse } from '../exit.ts'
 import type { Session } from '../session.ts'
@@ -49,7 +50,7 @@ export async function runNights(session: Session): Promise<Outcome> {
 
 function endText({ site, outcome, text, proofs }: NightEnd): string {
   const proven = proofs && proofs.proven > 0 ? `  ${formatPlural(proofs.proven, 'backup')} proven, ${proofs.left} left.\n` : ''
-  const failed = (proofs?.failed ?? []).map(({ name, repository, reason }) => `! ${name} in the ${repository}: ${reason}\n`)
+  const failed = (proofs?.failed ?? []).map(({ name, repository, reason }) => `! ${name} ${inPlace(repository)}: ${reason}\n`)
   return `${site}: ${outcome}: ${text}\n${proven}${failed.join('')}`
 }
 

@@ -1,6 +1,6 @@
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { type KeyboardEvent, type ReactNode, useEffect, useRef } from 'react'
-import { formatAge, formatBytes, formatMoment } from '#shared/format.ts'
+import { formatAge, formatMoment } from '#shared/format.ts'
 import type { RepositoryName } from '#shared/model/backup.ts'
 import type { Job } from '#shared/model/job.ts'
 import { KindBadge } from '../../components/badge.tsx'
@@ -8,6 +8,7 @@ import { REPOSITORY_LABEL } from '../../components/icons.tsx'
 import { Spinner } from '../../components/progress.tsx'
 import { Proof } from '../../components/proof.tsx'
 import table from '../../components/table.module.css'
+import { sizeWord } from '../../lib/copies.ts'
 import type { BackupRow } from '../../lib/join-backups.ts'
 import { rowProof } from '../../lib/proof-text.ts'
 import { type CopyUnderWay, transferInto } from '../../lib/transfers.ts'
@@ -206,7 +207,7 @@ function PartLine({ row, part, word }: { row: BackupRow; part: 'database' | 'fil
   if (!found) return <div className={table.second}>no {part}</div>
   return (
     <div className={className}>
-      {word} {found.size === null ? 'missing' : formatBytes(found.size)}
+      {word} {sizeWord(found)}
     </div>
   )
 }

@@ -45,8 +45,8 @@ function CopyWord({ row, repository }: { row: BackupRow; repository: RepositoryP
   const copy = row.copies[repository]
   if (copy?.state === 'present')
     return (
-      <span data-tone="quiet">
-        <IconCheck {...icon14} /> here
+      <span data-tone="quiet" title={copy.note || undefined}>
+        <IconCheck {...icon14} /> {copy.note === '' ? 'here' : 'here, without media'}
       </span>
     )
   const marked = copy ?? row.absent[repository]

@@ -8,10 +8,10 @@ import {
   IconFileOff,
   IconHelpCircle,
 } from '@tabler/icons-react'
-import type { RepositoryName } from '#shared/model/backup.ts'
+import { inPlace, type RepositoryName } from '#shared/model/backup.ts'
 import { icon14, icon16, REPOSITORY_LABEL } from '../../components/icons.tsx'
 import { Spinner } from '../../components/progress.tsx'
-import type { Absence, BackupCopy, CopyState } from '../../lib/copies.ts'
+import { type Absence, type BackupCopy, type CopyState, sentence } from '../../lib/copies.ts'
 import type { CopyUnderWay } from '../../lib/transfers.ts'
 import classes from './backups.module.css'
 
@@ -45,16 +45,17 @@ export function CopyCell(props: {
       </span>
     )
   const { state, reason } = copy ?? absence ?? { state: null, reason: '' }
+  const absent = `Not ${inPlace(props.repository)}`
   if (state === null || state === 'later')
     return (
-      <span title={reason === '' ? `Not in the ${place}` : reason} role="img" aria-label={`Not in the ${place}`}>
+      <span title={reason === '' ? absent : reason} role="img" aria-label={absent}>
         –
       </span>
     )
   if (state === 'present') {
-    const label = `In the ${place}`
+    const label = sentence(inPlace(props.repository))
     return (
-      <span title={label}>
+      <span title={copy?.note ? `${label}. ${copy.note}` : label}>
         <IconCheck {...icon16} aria-hidden={false} role="img" aria-label={label} />
       </span>
     )

@@ -1,14 +1,14 @@
 import { Button } from '@mantine/core'
 import { IconAlertCircle, IconAlertTriangle, IconLock } from '@tabler/icons-react'
-import { formatBytes, formatDuration, formatMomentLong, formatNearMoment } from '#shared/format.ts'
-import type { RepositoryName } from '#shared/model/backup.ts'
+import { formatDuration, formatMomentLong, formatNearMoment } from '#shared/format.ts'
+import { describeTrouble, type RepositoryName } from '#shared/model/backup.ts'
 import { KindBadge } from '../../components/badge.tsx'
 import { CheckList } from '../../components/check-list.tsx'
 import { DrillReportView } from '../../components/drill-report.tsx'
 import { icon14, icon16, REPOSITORY_LABEL } from '../../components/icons.tsx'
 import { CopyButton, Kbd } from '../../components/kbd.tsx'
 import { Pane, PaneSection } from '../../components/pane.tsx'
-import { partWord, REPOSITORIES } from '../../lib/copies.ts'
+import { partWord, REPOSITORIES, sizeWord } from '../../lib/copies.ts'
 import type { BackupRow } from '../../lib/join-backups.ts'
 import { levelSummaries } from '../../lib/levels.ts'
 import { mendings } from '../../lib/mending.ts'
@@ -120,13 +120,13 @@ function Parts({ row }: { row: BackupRow }) {
       }
     >
       {row.parts.map((part) => (
-        <div key={part.part} className={classes.part} title={part.file}>
+        <div key={part.part} className={classes.part} title={part.trouble === 'not-uploaded' ? describeTrouble(part) : part.file}>
           <span>
             {partWord(part.part)}
             {mixed && part.isEncrypted && <IconLock {...icon14} aria-label="encrypted" />}
           </span>
-          <span className={part.size === null ? classes.bad : undefined}>
-            {part.size === null ? 'missing' : formatBytes(part.size)}
+          <span className={part.size === null && part.trouble !== 'not-uploaded' ? classes.bad : undefined}>
+            {sizeWord(part)}
           </span>
           {part.hash === null ? (
             <i>no hash recorded</i>

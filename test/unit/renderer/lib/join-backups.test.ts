@@ -49,6 +49,16 @@ describe('joinBackups', () => {
     expect(rows[0]?.copies.vault).toBeUndefined()
   })
 
+  it('takes a filestore’s copy without its media archive for what it is: servers upload none', () => {
+    const uploaded = entry({ repository: 'filestore' })
+    uploaded.parts[1] = { ...uploaded.parts[1]!, size: null, trouble: 'not-uploaded' }
+    const [row] = join([entry({ repository: 'server' }), uploaded])
+    expect(row?.copies.filestore).toMatchObject({ state: 'present', reason: '' })
+    expect(row?.copies.filestore?.note).toContain('servers upload no media archive')
+    expect(row?.copies.server).toMatchObject({ state: 'present', note: '' })
+    expect(row?.hasProblem).toBe(false)
+  })
+
   it('says which file of an incomplete copy is not there', () => {
     const broken = entry({ repository: 'server' })
     broken.parts[1] = { part: 'files', file: 'testsite-1.tar.gz', size: null, hash: 'bb', isEncrypted: false, trouble: null }

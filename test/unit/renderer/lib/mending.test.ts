@@ -52,9 +52,11 @@ describe('what can put a damaged copy right', () => {
     expect(ways(entry('server', { ...whole, proof: proof('failed') }), entry('filestore'))).toEqual([])
     expect(ways(entry('server', whole), entry('vault', { ...whole, proof: proof('failed') }))[0]?.way).toBe('server to vault')
     // media live in the filestore themselves
-    const withoutMedia = { parts: [DATABASE_PART, { ...MEDIA, size: null, trouble: 'missing' as const }] }
+    const withoutMedia = { parts: [DATABASE_PART, { ...MEDIA, size: null, trouble: 'not-uploaded' as const }] }
     expect(ways(entry('server', whole), entry('filestore', withoutMedia))).toEqual([])
-    expect(ways(entry('server', whole), entry('vault', withoutMedia))[0]?.way).toBe('server to vault')
+    expect(ways(entry('filestore', withoutMedia), entry('vault', { ...whole, proof: proof('failed') }))).toEqual([])
+    const lacking = { parts: [DATABASE_PART, { ...MEDIA, size: null, trouble: 'missing' as const }] }
+    expect(ways(entry('server', whole), entry('vault', lacking))[0]?.way).toBe('server to vault')
   })
 
   it('is known of two that differ once one was verified, and of three when two agree', () => {

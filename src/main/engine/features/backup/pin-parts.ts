@@ -7,21 +7,13 @@ import { decryptStream } from '#engine/features/encryption/index.ts'
 import { contentProblem, readToEnd } from '#engine/foundation/content/read-to-end.ts'
 import type { FolderRepository } from '#engine/foundation/repository/folder.ts'
 import { partName } from '#engine/foundation/repository/names.ts'
-import type { FileStat, Repository } from '#engine/foundation/repository/types.ts'
+import type { SourcePart } from '#engine/foundation/repository/source-parts.ts'
+import type { Repository } from '#engine/foundation/repository/types.ts'
 import type { Workers } from '#engine/foundation/workers.ts'
 import { AppError, isCancelled, toAppError } from '#shared/errors.ts'
-import type { PartKind } from '#shared/model/backup.ts'
 
 /** Systems and disks that have no hard links, or not between these two places. */
 const NO_LINKS = ['EXDEV', 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']
-
-/** A part to be kept: where it lies, and what its index says of it. */
-export interface SourcePart {
-  kind: PartKind
-  facts: FileStat
-  /** Lower-case hex SHA-256; null: none recorded. */
-  hash: string | null
-}
 
 export interface KeptPart {
   /** Lower-case hex SHA-256 of the file as stored. */

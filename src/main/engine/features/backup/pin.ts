@@ -3,20 +3,20 @@ import { join } from 'node:path'
 import { storedPasswords } from '#engine/features/encryption/index.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
 import type { JobContext, JobHandle } from '#engine/foundation/jobs/types.ts'
-import { isNamed, PART_FIELDS, PART_KINDS, unsafeFiles } from '#engine/foundation/repository/backup-index.ts'
 import type { FolderRepository } from '#engine/foundation/repository/folder.ts'
 import { partFileName, partName, showName } from '#engine/foundation/repository/names.ts'
 import { openRepository, openVault, repositoriesOf } from '#engine/foundation/repository/open.ts'
 import { type SlotPart, writeSlot } from '#engine/foundation/repository/slot-writer.ts'
+import { readSourceBackup, type SourceBackup, type SourcePart } from '#engine/foundation/repository/source-parts.ts'
 import { steadily } from '#engine/foundation/repository/steady.ts'
 import type { IndexEntry, Repository } from '#engine/foundation/repository/types.ts'
 import { AppError } from '#shared/errors.ts'
 import { formatBytes } from '#shared/format.ts'
-import { inPlaces, type RepositoryName } from '#shared/model/backup.ts'
+import { inPlaces, MEDIA_IN_FILESTORE, type RepositoryName } from '#shared/model/backup.ts'
 import type { Site } from '#shared/model/site.ts'
 import { keptKindOf, keptName } from '#shared/rotation.ts'
 import { requireFreeSpace } from './free-space.ts'
-import { checkKeptPart, keepPart, type SourcePart } from './pin-parts.ts'
+import { checkKeptPart, keepPart } from './pin-parts.ts'
 
 export interface PinRequest {
   site: string
@@ -70,7 +70,8 @@ async function pin(context: EngineContext, job: JobContext, request: PinRequest)
   const lease = await vault.lease(job.signal)
   const made: string[] = []
   try {
-    const parts = await sourceParts(repository, request.name, entry)
+    const { parts, isEncrypted, lacksMedia } = await sourceParts(repository, request.name, entry)
+    if (lacksMedia) job.log(`${repository.place} has no media archive of ${request.name}. ${MEDIA_IN_FILESTORE}`)
     const present = (await vault.readIndex()).get(name)
     if (present) {
       await assertSame(vault, name, present, parts)
@@ -80,8 +81,7 @@ async function pin(context: EngineContext, job: JobContext, request: PinRequest)
     const total = parts.reduce((sum, { facts }) => sum + facts.size, 0)
     if (from !== 'vault') await requireFreeSpace(vault.folder, total)
     job.phase('Keeping its parts', total, 'bytes')
-    const passwords = parts.some(({ facts }) => facts.name.endsWith('.enc')) ? await knownPasswords(context, site, job) : []
-    const isEncrypted = parts.every(({ facts }) => facts.name.endsWith('.enc'))
+    const passwords = isEncrypted ? await knownPasswords(context, site, job) : []
     const kept: SlotPart[] = []
     let bytes = 0
     for (const part of parts) {
@@ -151,32 +151,13 @@ function unknownBackup(site: Site, name: string, places: RepositoryName[]): AppE
 }
 
 /** @throws AppError `backup-incomplete` */
-async function sourceParts(repository: Repository, name: string, entry: IndexEntry): Promise<SourcePart[]> {
-  const incomplete = (why: string) =>
-    new AppError('backup-incomplete', `${showName(name)} can’t be pinned: ${why}. Nothing was changed.`, {
-      hint: 'Verify it, or pin its copy in another place.',
-      details: { name },
-    })
-  if (unsafeFiles(name, entry).length > 0) throw incomplete('its entry in the index names files of something else')
-  const parts: SourcePart[] = []
-  for (const kind of PART_KINDS) {
-    const { file: fileField, hash: hashField } = PART_FIELDS[kind]
-    const file: unknown = entry[fileField]
-    if (!isNamed(file)) continue
-    const facts = await repository.stat(String(file))
-    if (!facts || facts.size === 0) throw incomplete(`${showName(file)} is missing or empty`)
-    const hash: unknown = entry[hashField]
-    parts.push({ kind, facts, hash: typeof hash === 'string' && hash !== '' ? hash.toLowerCase() : null })
-  }
-  if (parts.length === 0) throw incomplete('it has no parts')
-  const encrypted = parts.filter(({ facts }) => facts.name.endsWith('.enc')).length
-  if (encrypted > 0 && encrypted < parts.length) throw incomplete('some of its parts are encrypted and some are not')
-  return parts
+async function sourceParts(repository: Repository, name: string, entry: IndexEntry): Promise<SourceBackup> {
+  return readSourceBackup(name, entry, { isFilestore: repository.kind === 's3', factsOf: (file) => repository.stat(file) })
 }
 
 /** Two backups can't be of the same second and size and differ, but nobody is told "pinned" of another backup. */
 async function assertSame(vault: FolderRepository, name: string, present: IndexEntry, parts: SourcePart[]): Promise<void> {
-  const pinned = await sourceParts(vault, name, present)
+  const { parts: pinned } = await sourceParts(vault, name, present)
   const sizes = (list: SourcePart[]) => list.map(({ kind, facts }) => `${kind} ${facts.size}`).join()
   if (sizes(pinned) === sizes(parts)) return
   throw new AppError('pin-taken', `${name} is another backup of the same second. It was left as it is.`, {

@@ -81,12 +81,18 @@ function describeEntry(
     slot,
     kind: kindOf(name, slot, site),
     kept: whyKept(name, slot, made, reading),
-    parts: describeParts(name, entry, files, newer),
+    parts: describeParts(name, entry, files, newer, place),
     proof: null,
   }
 }
 
-function describeParts(name: string, entry: IndexEntry, files: Map<string, FileStat>, newer: Set<string>): BackupPart[] {
+function describeParts(
+  name: string,
+  entry: IndexEntry,
+  files: Map<string, FileStat>,
+  newer: Set<string>,
+  place: Place,
+): BackupPart[] {
   return PART_KINDS.flatMap((part) => {
     const file: unknown = entry[PART_FIELDS[part].file]
     if (!isNamed(file)) return []
@@ -94,6 +100,7 @@ function describeParts(name: string, entry: IndexEntry, files: Map<string, FileS
     const shown = (typeof file === 'string' ? file : (JSON.stringify(file) ?? '')).slice(0, MAX_SHOWN_NAME)
     // the size of a file that is no part of this backup is nobody's business
     const size = belongsTo(name, file) ? (files.get(file)?.size ?? null) : null
+    const absent = place === 'filestore' && part === 'files' && belongsTo(name, file) ? 'not-uploaded' : 'missing'
     return [
       {
         part,
@@ -101,7 +108,7 @@ function describeParts(name: string, entry: IndexEntry, files: Map<string, FileS
         size,
         hash: typeof hash === 'string' && hash !== '' ? hash.slice(0, MAX_SHOWN_NAME) : null,
         isEncrypted: shown.endsWith('.enc'),
-        trouble: size === null ? 'missing' : size === 0 ? 'empty' : newer.has(shown) ? 'newer' : null,
+        trouble: size === null ? absent : size === 0 ? 'empty' : newer.has(shown) ? 'newer' : null,
       },
     ]
   })

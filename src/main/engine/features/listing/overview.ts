@@ -2,7 +2,7 @@ import type { EngineContext } from '#engine/foundation/context.ts'
 import { repositoriesOf } from '#engine/foundation/repository/open.ts'
 import type { SiteStatus } from '#shared/contract/backups.ts'
 import { isoSeconds } from '#shared/format.ts'
-import { type BackupEntry, type BackupList, type RepositoryName, storedBytes } from '#shared/model/backup.ts'
+import { type BackupEntry, type BackupList, isInTrouble, type RepositoryName, storedBytes } from '#shared/model/backup.ts'
 import type { Job } from '#shared/model/job.ts'
 import { isRemote, type Site, type SiteView } from '#shared/model/site.ts'
 import { describeScans } from './list.ts'
@@ -111,9 +111,9 @@ export function siteStatus(
   }
 }
 
-/** Its database is there, and each part is what the index means. When no check found damage either, it can bring the site back. */
+/** Its database is there, and each part is what the index means, but for media that a filestore holds themselves. When no check found damage either, it can bring the site back. */
 function isWhole({ parts }: BackupEntry): boolean {
-  return parts.some(({ part }) => part === 'database') && parts.every(({ trouble }) => trouble === null)
+  return parts.some(({ part }) => part === 'database') && !parts.some(isInTrouble)
 }
 
 function describeDrill({ name, timestamp, report }: DrillRecord): SiteStatus['drill'] {

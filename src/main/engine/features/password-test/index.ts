@@ -5,7 +5,7 @@ import { openRepository } from '#engine/foundation/repository/open.ts'
 import type { PasswordTest, PasswordTrial } from '#shared/contract/secrets.ts'
 import { AppError, toAppError } from '#shared/errors.ts'
 import { formatBytes, formatMomentLong } from '#shared/format.ts'
-import { type BackupEntry, type BackupPart, type RepositoryName, repositoryNameSchema } from '#shared/model/backup.ts'
+import { type BackupEntry, type BackupPart, inPlace, type RepositoryName, repositoryNameSchema } from '#shared/model/backup.ts'
 import type { Site } from '#shared/model/site.ts'
 
 type Context = Pick<EngineContext, 'sites' | 'secrets' | 'locks' | 'home' | 'log' | 'ssh'>
@@ -61,7 +61,7 @@ async function tryOn(trial: {
   const { context, site, repository, entry, part, passwords, isGiven } = trial
   const { name, timestamp } = entry
   const about = { repository, name, timestamp, file: part.file }
-  const what = `${part.file} of ${formatMomentLong(timestamp)} in the ${repository}`
+  const what = `${part.file} of ${formatMomentLong(timestamp)} ${inPlace(repository)}`
   try {
     const { passwordIndex, unpacked } = await peek(context, site, repository, part.file, passwords)
     if (passwordIndex === null) {

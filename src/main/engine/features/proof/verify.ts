@@ -4,7 +4,14 @@ import type { FileStat, Repository } from '#engine/foundation/repository/types.t
 import { isTroubleOfTheWay } from '#engine/foundation/repository/way-trouble.ts'
 import type { Workers } from '#engine/foundation/workers.ts'
 import { isCancelled, toAppError } from '#shared/errors.ts'
-import type { BackupEntry, BackupPart, LevelResult, PartProof, Proof } from '#shared/model/backup.ts'
+import {
+  type BackupEntry,
+  type BackupPart,
+  describeTrouble,
+  type LevelResult,
+  type PartProof,
+  type Proof,
+} from '#shared/model/backup.ts'
 import { type PartReading, readPart } from './part-reading.ts'
 
 export type VerifyLevel = 0 | 1 | 2
@@ -92,7 +99,7 @@ async function examinePart(options: VerifyOptions, part: BackupPart): Promise<Ex
     part: part.part,
     file: part.file,
     levels: {
-      L0: failed(reason),
+      L0: { outcome, reason },
       L1: level >= 1 ? { outcome, reason } : null,
       L2: level >= 2 ? { outcome, reason } : null,
     },
@@ -101,7 +108,12 @@ async function examinePart(options: VerifyOptions, part: BackupPart): Promise<Ex
     return { proof: notReadable('the index names no file of this backup here: it was not opened'), file: null, reading: null }
   }
   const facts = await repository.stat(part.file)
-  if (!facts) return { proof: notReadable('the file is missing'), file: null, reading: null }
+  if (!facts) {
+    // what was never to be there is no damage, and no proof either
+    const isMissed = part.trouble !== 'not-uploaded'
+    const proof = isMissed ? notReadable('the file is missing') : notReadable(describeTrouble(part).replace(/\.$/, ''), 'unknown')
+    return { proof, file: null, reading: null }
+  }
   const file: ProvenFile = { file: part.file, sha256: null, size: facts.size, version: facts.version }
   if (facts.size === 0) return { proof: notReadable('the file is empty'), file, reading: null }
   const proof: PartProof = { part: part.part, file: part.file, levels: { L0: null, L1: null, L2: null } }

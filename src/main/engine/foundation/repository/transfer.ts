@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import { isDeepStrictEqual } from 'node:util'
 import { AppError, isCancelled, toAppError } from '#shared/errors.ts'
 import { formatMomentLong } from '#shared/format.ts'
-import type { PartKind } from '#shared/model/backup.ts'
+import { MEDIA_IN_FILESTORE, type PartKind } from '#shared/model/backup.ts'
 import type { RateLimit } from '../rate-limit.ts'
 import { PART_FIELDS, PART_KINDS } from './backup-index.ts'
 import { transferId } from './names.ts'
@@ -76,7 +76,7 @@ export async function transferBackup(transfer: BackupTransfer): Promise<Transfer
       assertNotNewer(name, entry, (await to.readIndex()).get(name))
       return readSourceBackup(name, entry, { isFilestore: from.kind === 's3', factsOf: (file) => from.stat(file) })
     })
-    if (source.lacksMedia) onNote(`${from.place} has no media archive of ${name}: a filestore holds the media themselves.`)
+    if (source.lacksMedia) onNote(`${from.place} has no media archive of ${name}. ${MEDIA_IN_FILESTORE}`)
     const incoming = incomingSlot(transfer, source)
     const slot = await repeatedly(`Storing ${name}`, repeating, () => to.openSlot(incoming))
     const { hashes, bytes } = await copyParts(transfer, source, slot, repeating)

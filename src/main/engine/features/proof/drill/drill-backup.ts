@@ -232,7 +232,7 @@ async function findPart(
   kind: PartKind,
 ): Promise<{ file: string; version: string; size: number } | { problem: string | null }> {
   const part = entry.parts.find((known) => known.part === kind)
-  if (!part) return { problem: null }
+  if (!part || part.trouble === 'not-uploaded') return { problem: null }
   if (!belongsTo(entry.name, part.file)) return { problem: 'The index names no file of this backup' }
   const facts = await repository.stat(part.file)
   return facts ? { file: part.file, version: facts.version, size: facts.size } : { problem: `${part.file} is missing` }

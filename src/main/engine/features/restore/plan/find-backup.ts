@@ -38,6 +38,7 @@ function whyFrom(from: RepositoryName, wanted: RepositoryName | undefined, place
   return `Read from the ${from} (${place}): it was not found in the vault${from === 'filestore' ? ' or on the server' : ''}.`
 }
 
+/** null: it has none. */
 export function partOf(entry: BackupEntry, kind: PartKind): BackupPart | null {
-  return entry.parts.find(({ part }) => part === kind) ?? null
+  return entry.parts.find(({ part, trouble }) => part === kind && trouble !== 'not-uploaded') ?? null
 }

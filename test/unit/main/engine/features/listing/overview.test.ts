@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { siteStatus } from '#engine/features/listing/overview.ts'
 import type { DrillRecord } from '#engine/features/listing/proof-store.ts'
-import type { BackupEntry, BackupList, Proof } from '#shared/model/backup.ts'
+import type { BackupEntry, BackupList, Proof, RepositoryName } from '#shared/model/backup.ts'
 import type { DrillReport } from '#shared/model/drill.ts'
 import type { Job } from '#shared/model/job.ts'
 import { siteSchema } from '#shared/model/site.ts'
@@ -30,7 +30,7 @@ const proof = (level: number, verdict: Proof['verdict'] = 'verified'): Proof => 
   parts: [],
   drill: null,
 })
-const backup = (repository: 'vault' | 'server', hours: number, change: Partial<BackupEntry> = {}) =>
+const backup = (repository: RepositoryName, hours: number, change: Partial<BackupEntry> = {}) =>
   backupEntry({
     name: 'shop-1',
     timestamp: `${hoursAgo(hours).slice(0, 19)}Z`,
@@ -76,6 +76,20 @@ describe('siteStatus', () => {
       encryption: 'plain',
       proof: { level: 2 },
     })
+  })
+
+  it('counts a copy in the filestore without its media archive: servers upload none', () => {
+    const known = view()
+    const filestore = { region: 'us-east-1', bucket: 'b', prefix: '', pathStyle: true, accessKeyId: 'k' }
+    const withFilestore = { ...known, site: { ...known.site, filestore } }
+    const media = { part: 'files' as const, file: 'shop-1.tar.gz', size: null, hash: null, isEncrypted: false }
+    const copies = (trouble: 'missing' | 'not-uploaded') => {
+      const parts = [...backup('filestore', 6).parts, { ...media, trouble }]
+      const backups = [backup('vault', 6), backup('filestore', 6, { parts })]
+      return siteStatus(withFilestore, { backups, unknown: [], problems: [], scheme: 'server' }, [], NOW)
+    }
+    expect(copies('not-uploaded')).toMatchObject({ protection: 'protected', copies: { filestore: 'newest' } })
+    expect(copies('missing')).toMatchObject({ protection: 'ageing', copies: { filestore: 'none' } })
   })
 
   it.each<[string, () => ReturnType<typeof status>, string, string]>([
