@@ -42,7 +42,9 @@ async function* packMedia(archiveDir: string, options: ArchiveOptions): AsyncGen
     if (problem.code === 'unreadable') unreadable += 1
     options.onProblem(problem)
   }
-  const packing = { ...options, onProblem, owners: await readOwnerNames(), format: 'gnu' as const }
+  // no file of the site's: it does not count with those
+  const owners = await readOwnerNames(options.onProblem)
+  const packing = { ...options, onProblem, owners, format: 'gnu' as const }
   const tree = walkTree(archiveDir, { ...options, onProblem })
   for await (const { entry, ready } of ahead(tree, FILES_AHEAD, async (entry) => ({ entry, ready: await readAhead(entry) }))) {
     entries += 1

@@ -10,6 +10,8 @@ const MAX_EXTENDED = 1024 * 1024
 /** Extended headers in a row: a long name and a pax header are two. */
 const MAX_EXTENDED_HEADERS = 4
 const MAX_SIZE = 2 ** 50
+/** What a `Date` can hold, either side of 1970. */
+const MAX_SECONDS = 8.64e12
 
 export interface TarEntry {
   kind: 'file' | 'folder'
@@ -202,8 +204,13 @@ function sizeOf(pax: string | null, header: Buffer): number {
 }
 
 function timeOf(pax: Map<string, string>, header: Buffer): Date {
-  const seconds = pax.has('mtime') ? Number(pax.get('mtime')) : numberAt(header, 136, 12)
-  return new Date(Number.isFinite(seconds) ? Math.max(0, Math.min(seconds, 8e9)) * 1000 : 0)
+  const seconds = pax.has('mtime') ? Number(pax.get('mtime')) : secondsAt(header)
+  return new Date(Number.isFinite(seconds) ? Math.max(-MAX_SECONDS, Math.min(seconds, MAX_SECONDS)) * 1000 : 0)
+}
+
+/** The one number that may be below zero: cameras and copies date files before 1970. Then it is base 256, of two's complement. */
+function secondsAt(header: Buffer): number {
+  return (header[136] ?? 0) >= 0xc0 ? Number(header.readBigInt64BE(140)) : numberAt(header, 136, 12)
 }
 
 /** Octal digits, or base 256 when the first bit is set. */

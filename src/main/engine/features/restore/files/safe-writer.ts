@@ -257,9 +257,12 @@ export class SafeWriter {
   }
 }
 
-/** Unix seconds. A file of the future would never look changed to whoever compares times. */
+/**
+ * Unix seconds. A file of the future would never look changed to whoever compares times; SFTP can't give one a time before 1970,
+ * and Node takes that for the present.
+ */
 export function timeOf({ modified }: TarEntry): number {
-  return Math.floor(Math.min(modified.getTime(), Date.now()) / 1000)
+  return Math.floor(Math.max(0, Math.min(modified.getTime(), Date.now())) / 1000)
 }
 
 function stagedFolder(request: WriterRequest): string {

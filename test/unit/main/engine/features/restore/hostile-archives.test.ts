@@ -313,7 +313,7 @@ describe('archives that must not be restored', () => {
 })
 
 describe('archives that are odd and harmless', () => {
-  it('are made harmless: no special modes, no times of the future, no neighbours written', async () => {
+  it('are made harmless: no special modes, no times of the future or before 1970, no neighbours written', async () => {
     const { filesDir } = await mediaFolder()
     await mkdir(join(filesDir, 'backup'))
     await mkdir(join(filesDir, 'preview'))
@@ -323,6 +323,8 @@ describe('archives that are odd and harmless', () => {
       { name: './sticky/', type: '5', mode: 0o1777 },
       { name: './closed/', type: '5', mode: 0o000 },
       file('./future', { modified: 8 ** 11 - 1 }),
+      // as GNU tar and our own archives have it
+      file('./past', { raw: [[136, Buffer.from('fffffffffffffffffffeae7f', 'hex')]] }),
       file('./backup/backup.json', { content: '{}' }),
       file('./preview/x'),
       file('./._photo.jpg'),
@@ -340,13 +342,14 @@ describe('archives that are odd and harmless', () => {
       workers: directWorkers,
       signal,
     })
-    expect(result.added).toBe(7)
+    expect(result.added).toBe(8)
     const archive = join(filesDir, 'archive')
     const mode = async (name: string) => ((await lstat(join(archive, name))).mode & 0o7777).toString(8)
     expect([await mode('setuid'), await mode('hidden'), await mode('sticky'), await mode('closed')]).toEqual([
       ...['644', '600', '755', '700'],
     ])
     expect((await lstat(join(archive, 'future'))).mtimeMs).toBeLessThanOrEqual(Date.now())
+    expect((await lstat(join(archive, 'past'))).mtimeMs).toBe(0)
     expect((await lstat(join(archive, 'setuid'))).mtimeMs).toBe(HAND_TIME * 1000)
     expect((await lstat(join(archive, 'old-folder'))).isDirectory()).toBe(true)
     // what is beside the media folder is out of reach
