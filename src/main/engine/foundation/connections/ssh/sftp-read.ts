@@ -67,8 +67,11 @@ export async function readRemoteFile(
           return
         }
         ahead -= piece.asked
-        // a short piece is the file's last one
-        if (bytes.length < piece.asked) hasEnded = true
+        // a short piece is the file's last one: what a growing file had behind it by then must not close up to it
+        if (bytes.length < piece.asked) {
+          hasEnded = true
+          waiting.length = 0
+        }
         if (!readable.push(bytes)) return
       }
     } catch (error) {
