@@ -74,6 +74,7 @@ describe.skipIf(why !== null)('a backup of a site on a server', () => {
     await writeFile(join(folder, 'a', 'large'), Buffer.alloc(3_000_001, 7))
     await link(join(folder, 'a', 'large'), join(folder, 'second name'))
     await utimes(join(folder, 'a-b'), 1_700_000_000.75, 1_700_000_000.75)
+    await run('touch', ['-d', '@-86400.5', join(folder, 'a', 'older than time')])
     await symlink('/etc/passwd', join(folder, 'link'))
     await run('mkfifo', [join(folder, 'pipe')])
     await mkdir(join(securityDir, 'keys', 'deep'), { recursive: true })

@@ -7,6 +7,11 @@ import { fixture } from './fixtures.ts'
 import type { Postgres15 } from './postgres.ts'
 
 const run = promisify(execFile)
+/**
+ * Whom the site's files belong to: a number that `useradd` gives nobody. The fixture's own is the one that a user of another test
+ * gets, who then owns these files while that test runs, and whose name gets into archives of them.
+ */
+const OWNER = 65_432
 const BACKUP = fixture('backups', '1-plain-full')
 
 /** The fixture's site as it lies on a server: database, media, configuration, an empty backup folder. */
@@ -39,6 +44,7 @@ export async function layOutServerFolder(root: string): Promise<ServerFolder> {
   }
   await run('tar', ['-xzf', join(BACKUP, 'testsite-1.tar.gz'), '-C', folder.archiveDir])
   await run('tar', ['-xzf', join(BACKUP, 'config-testsite-1.tar.gz'), '-C', config])
+  if (process.getuid?.() === 0) await run('chown', ['-R', `${OWNER}:${OWNER}`, folder.archiveDir, config])
   await run('cp', ['-a', join(config, 'config-testsite', 'config', 'priv'), folder.siteDir])
   await writeFile(join(folder.siteDir, 'priv', 'zotonic_site.config.in'), 'template')
   return folder
