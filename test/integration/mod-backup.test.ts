@@ -161,6 +161,23 @@ describe.skipIf(why !== null)('what a site’s mod_backup is set to', () => {
     await failed
   })
 
+  test('what was committed is not called unchanged because it can’t be looked at again, and the site forgets the old ones', async () => {
+    await set('daily_dump', '1')
+    await sql(`CREATE FUNCTION testsite.close_up() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+      AS 'BEGIN REVOKE SELECT ON testsite.config FROM zotonic; RETURN NULL; END';
+      CREATE CONSTRAINT TRIGGER close_up AFTER UPDATE ON testsite.config DEFERRABLE INITIALLY DEFERRED
+      FOR EACH ROW EXECUTE FUNCTION testsite.close_up()`)
+    onTestFinished(async () => {
+      await sql('GRANT SELECT ON testsite.config TO zotonic; DROP FUNCTION testsite.close_up CASCADE')
+    })
+    expect(await updateBackupSettings(context, 'testsite', { daily_dump: 2 })).toMatchObject({
+      updated: true,
+      flushed: true,
+      settings: { daily_dump: 2, revision_retention_months: 18 },
+    })
+    expect((await table()).filter((line) => line.startsWith('mod_backup'))).toEqual(['mod_backup|daily_dump|2'])
+  })
+
   test('encryption without a password is not switched on: backups would stay plain', async () => {
     await expect(updateBackupSettings(context, 'testsite', { encrypt_backups: true })).rejects.toMatchObject({
       code: 'no-password-there',

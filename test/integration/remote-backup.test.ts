@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { appendFile, chmod, link, mkdir, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -134,6 +134,17 @@ describe.skipIf(why !== null)('a backup of a site on a server', () => {
     }
     expect(await listed('home-ssh', media(there)?.file ?? '')).toBe(await listed('home-folder', media(here)?.file ?? ''))
     expect(there.problems).toEqual(here.problems)
+  })
+
+  it('takes no more of the line than the limit of transfers lets it', async () => {
+    await writeFile(join(server.archiveDir, 'large'), randomBytes(2 << 20))
+    const { context } = await open('ssh')
+    await context.preferences.update({ transferLimit: 1024 })
+    const entered = new Map<string, number>()
+    const timed = withPhases(context, (name) => entered.set(name, performance.now()))
+    await startBackup(timed, request()).done
+    const at = (name: string) => entered.get(name) ?? Number.NaN
+    expect(at('Checking what was written') - at('Archiving the media files')).toBeGreaterThan(1500)
   })
 
   it('has the server’s own pg_dump read the database, and is what psql restores', async () => {

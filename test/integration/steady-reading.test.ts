@@ -7,6 +7,7 @@ import { buffer } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PutObjectCommand } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createRateLimit, noRateLimit } from '#engine/foundation/rate-limit.ts'
 import type { Patience } from '#engine/foundation/repository/repeating.ts'
 import type { S3Repository } from '#engine/foundation/repository/s3/repository.ts'
 import { openSftpRepository } from '#engine/foundation/repository/sftp.ts'
@@ -85,11 +86,11 @@ describe.skipIf(why !== null)('reading that goes on', () => {
     return way
   }
 
-  function steady(repository: Repository, patience: Patience) {
+  function steady(repository: Repository, patience: Patience, limit = noRateLimit) {
     const notes: string[] = []
     const stopping = new AbortController()
     const onNote = (text: string) => notes.push(text)
-    return { repository: steadily(repository, { signal: stopping.signal, onNote, patience }), notes, stopping }
+    return { repository: steadily(repository, { signal: stopping.signal, onNote, patience, limit }), notes, stopping }
   }
 
   /** Nobody answers for a second as soon as so many bytes came. */
@@ -129,6 +130,18 @@ describe.skipIf(why !== null)('reading that goes on', () => {
     expect(sha256(Buffer.concat(chunks))).toBe(sha256(CONTENT.subarray(5, 20 * MIB + 5)))
     expect(notes.length).toBeGreaterThan(0)
     expect(performance.now() - started).toBeGreaterThan(900)
+  })
+
+  it.each(['sftp', 's3'])('takes no more of the line than the limit lets it, and no slowness for silence (%s)', async (kind) => {
+    const { repository, version } = await remote(kind)
+    const limit = createRateLimit(async () => 2 * MIB)
+    const { repository: reading, notes } = steady(repository, HASTY, limit)
+    const started = performance.now()
+    const bytes = await buffer(await reading.read(NAME, { ifVersion: version, length: 4 * MIB }))
+    expect(sha256(bytes)).toBe(sha256(CONTENT.subarray(0, 4 * MIB)))
+    // a quarter of a second's worth goes at once
+    expect(performance.now() - started).toBeGreaterThan(1500)
+    expect(notes).toEqual([])
   })
 
   it.each(['sftp', 's3'])('does not go on with another file than it began with (%s)', async (kind) => {

@@ -94,6 +94,20 @@ describe.skipIf(why !== null)('zbd copy and zbd sync', () => {
     expect([older.code, older.json.error.code]).toEqual([1, 'plan-not-runnable'])
   })
 
+  it('shows and changes the limit of all transfers', async () => {
+    const options = { home: await temporaryFolder() }
+    const limit = async (...args: string[]) => {
+      const { code, json } = await zbd(['limit', ...args, '--json'], options)
+      return [code, json.result ?? json.error.code]
+    }
+    expect(await limit()).toEqual([0, { transferLimit: null }])
+    expect(await limit('2048')).toEqual([0, { transferLimit: 2048 }])
+    expect((await zbd(['limit'], options)).stdout).toBe('All together take at most 2.10 MB a second.\n')
+    for (const wrong of ['15', '1e3']) expect(await limit(wrong), wrong).toEqual([2, 'wrong-use'])
+    expect(await limit()).toEqual([0, { transferLimit: 2048 }])
+    expect(await limit('off')).toEqual([0, { transferLimit: null }])
+  })
+
   it('goes on after kill -9 at several places, each time with what was stored', async () => {
     const { options, server, vault, home } = await newSite(null)
     await makeBackup(server, { database: 12 * MIB, config: 1000, files: 3 * MIB })

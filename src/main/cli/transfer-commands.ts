@@ -1,10 +1,11 @@
 import type { Command } from 'commander'
+import { limitTransfers, readLimit } from './commands/limit.ts'
 import { type CopyOptions, copyBackup, readDirection, type SyncOptions, syncBackups } from './commands/transfer.ts'
 import type { Run } from './run.ts'
 
 const CONFIRM = 'run it; names the site once more: for everything but a fetch into the vault'
 
-/** `zbd copy`, `zbd sync`. */
+/** `zbd copy`, `zbd sync`, `zbd limit`. */
 export function addTransferCommands(program: Command, run: Run): void {
   program
     .command('copy')
@@ -34,5 +35,14 @@ export function addTransferCommands(program: Command, run: Run): void {
     .action((site: string, options: SyncOptions) => {
       const direction = readDirection('sync', site, options)
       return run(program, options.confirm ?? '', (session) => syncBackups(session, site, direction, options))
+    })
+
+  program
+    .command('limit')
+    .description('show or change how much of the line all transfers together may take, those of the window too')
+    .argument('[kib]', 'KiB a second, or off')
+    .action((written: string | undefined) => {
+      const limit = readLimit(written)
+      return run(program, null, (session) => limitTransfers(session, limit))
     })
 }

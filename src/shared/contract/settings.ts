@@ -9,7 +9,10 @@ export const preferencesSchema = z.strictObject({
   /** Closing the window leaves the app in the tray, so that the nights run. */
   stayInTray: z.boolean().default(false),
   startAtLogin: z.boolean().default(false),
-  /** KiB a second that all transfers together may take; null: as fast as it goes. */
+  /**
+   * KiB a second that all transfers together may take, with what backups and proofs read of servers and filestores; null: as fast
+   * as it goes. Restores are not held back.
+   */
   transferLimit: z.int().min(16).max(10_000_000).nullable().default(null),
 })
 

@@ -10,7 +10,7 @@ const BURST_SECONDS = 0.25
 const PIECE_SECONDS = 0.1
 const SMALLEST_PIECE = 2048
 
-/** A bucket of bytes that all transfers of an engine draw from. */
+/** A bucket of bytes that all of an engine that sends or reads much draws from. */
 export interface RateLimit {
   /** Waits until so many bytes may go; undefined: at once. */
   take(bytes: number, signal: AbortSignal): Promise<void> | undefined
@@ -80,5 +80,17 @@ export function createRateLimit(read: () => Promise<number | null>): RateLimit {
       return takeTurn(bytes, signal)
     },
     pieceBytes: () => (limit === null ? Number.POSITIVE_INFINITY : Math.max(SMALLEST_PIECE, Math.floor(limit * PIECE_SECONDS))),
+  }
+}
+
+/** The same bytes, no faster than the limit lets them. @throws what the signal was aborted with */
+export async function* limited(chunks: AsyncIterable<Buffer>, limit: RateLimit, signal: AbortSignal): AsyncGenerator<Buffer> {
+  for await (const chunk of chunks) {
+    for (let at = 0; at < chunk.length; ) {
+      const piece = chunk.subarray(at, at + limit.pieceBytes())
+      await limit.take(piece.length, signal)
+      yield piece
+      at += piece.length
+    }
   }
 }

@@ -6,7 +6,7 @@ const KIB = 1024
 
 const limits = new WeakMap<Home, RateLimit>()
 
-/** The one limit that all transfers of an engine share: the preference `transferLimit`, followed while they run. */
+/** The one limit that transfers, backups and proofs of an engine share: the preference `transferLimit`, followed while they run. */
 export function sharedLimit({ home, preferences }: Pick<EngineContext, 'home' | 'preferences'>): RateLimit {
   const known = limits.get(home)
   if (known) return known

@@ -36,7 +36,7 @@ export function TransfersSection({ preferences }: { preferences: Preferences }) 
         />
         <p className={classes.explain}>
           {isOn
-            ? `All transfers together take at most ${formatBytes(transferLimit * 1024)} a second.`
+            ? `All together take at most ${formatBytes(transferLimit * 1024)} a second; so does what backups and proofs read over a line. A restore is not held back.`
             : 'Transfers go as fast as the line lets them.'}
         </p>
         {isOn && (

@@ -111,7 +111,7 @@ function Loaded({ site, settings, saving }: { site: string; settings: ModBackupS
           </div>
         </Field>
       ))}
-      {error && <ErrorBox title="Not changed." error={error} />}
+      {error && <ErrorBox title={error.code === 'commit-unknown' ? 'Perhaps changed.' : 'Not changed.'} error={error} />}
       {outcome !== null && <Notice tone={outcome.tone}>{outcome.text}</Notice>}
       <div className={classes.testButton}>
         <Button

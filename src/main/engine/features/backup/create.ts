@@ -3,6 +3,7 @@ import type { EngineContext } from '#engine/foundation/context.ts'
 import type { JobContext, JobHandle } from '#engine/foundation/jobs/types.ts'
 import { partFileName } from '#engine/foundation/repository/names.ts'
 import { readRotationIndexes } from '#engine/foundation/repository/open.ts'
+import { sharedLimit } from '#engine/foundation/shared-limit.ts'
 import { AppError } from '#shared/errors.ts'
 import { formatBytes, formatPlural, isoSeconds } from '#shared/format.ts'
 import type { PartKind, RepositoryName } from '#shared/model/backup.ts'
@@ -178,6 +179,7 @@ async function makeParts(making: Making): Promise<{ parts: MadePart[]; dump: Dum
     engine: request.engine ?? settings.engine,
     compression: request.compression ?? settings.compression,
     scratch: context.home.scratch,
+    limit: sharedLimit(context),
     signal: job.signal,
     onProgress(bytes) {
       job.advance(bytes)

@@ -1,7 +1,8 @@
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import type { PostgresConnection } from '#engine/foundation/connections/postgres.ts'
 import { connectSiteServer } from '#engine/foundation/connections/ssh/site-server.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
+import { limited, type RateLimit } from '#engine/foundation/rate-limit.ts'
 import type { PartKind } from '#shared/model/backup.ts'
 import type { DumpEngine, Site } from '#shared/model/site.ts'
 import { createConfigArchive, measureConfig } from './config-archive.ts'
@@ -46,6 +47,8 @@ export interface SourceOptions {
   connection?: PostgresConnection
   /** The home's folder for temporary files. */
   scratch: string
+  /** What is read of a server by SSH may take so much of the line. */
+  limit: RateLimit
   signal: AbortSignal
   /** Uncompressed bytes read. */
   onProgress: (bytes: number) => void
@@ -98,7 +101,18 @@ export async function openPartSources(
   }
   const { stream, plainBytes, estimate, choice } = dump
   const phase = `Reading the database${PHASE_OF[choice.engine]}`
-  return { sources: [{ part: 'database', phase, bytes: estimate, stream, plainBytes }, ...files], dump: choice }
+  const sources: PartSource[] = [{ part: 'database', phase, bytes: estimate, stream, plainBytes }, ...files]
+  return { sources: server ? sources.map((source) => slowed(source, options)) : sources, dump: choice }
+}
+
+/** Its stream is destroyed with the one that it is read from. */
+function slowed(source: PartSource, { limit, signal }: SourceOptions): PartSource {
+  const { stream } = source
+  const slow = Readable.from(limited(stream as AsyncIterable<Buffer>, limit, signal), { objectMode: false })
+  // one that nobody began to read has not begun to read either
+  slow.once('close', () => stream.destroy())
+  stream.on('error', (error) => slow.destroy(error))
+  return { ...source, stream: slow }
 }
 
 const PHASE_OF: Record<DumpChoice['engine'], string> = {

@@ -5,11 +5,11 @@ import type { EngineContext } from '#engine/foundation/context.ts'
 import type { JobContext, JobHandle } from '#engine/foundation/jobs/types.ts'
 import type { FolderRepository } from '#engine/foundation/repository/folder.ts'
 import { partFileName, partName, showName } from '#engine/foundation/repository/names.ts'
-import { openRepository, openVault, repositoriesOf } from '#engine/foundation/repository/open.ts'
+import { openToRead, openVault, repositoriesOf } from '#engine/foundation/repository/open.ts'
 import { type SlotPart, writeSlot } from '#engine/foundation/repository/slot-writer.ts'
 import { readSourceBackup, type SourceBackup, type SourcePart } from '#engine/foundation/repository/source-parts.ts'
-import { steadily } from '#engine/foundation/repository/steady.ts'
 import type { IndexEntry, Repository } from '#engine/foundation/repository/types.ts'
+import { sharedLimit } from '#engine/foundation/shared-limit.ts'
 import { AppError } from '#shared/errors.ts'
 import { formatBytes } from '#shared/format.ts'
 import { inPlaces, MEDIA_IN_FILESTORE, type RepositoryName } from '#shared/model/backup.ts'
@@ -125,10 +125,10 @@ async function findSource(context: EngineContext, site: Site, request: PinReques
   let trouble: unknown = null
   for (const from of places) {
     try {
-      const repository = await openRepository(context, site, from, job.signal)
+      const repository = await openToRead(context, site, from, job, { limit: sharedLimit(context) })
       const entry = (await repository.readIndex()).get(request.name)
       if (entry && (seconds === null || entry.timestamp === seconds)) {
-        return { from, repository: steadily(repository, { signal: job.signal, onNote: (text) => job.log(text) }), entry }
+        return { from, repository, entry }
       }
     } catch (error) {
       job.signal.throwIfAborted()

@@ -1,4 +1,5 @@
 import type { EngineContext } from '#engine/foundation/context.ts'
+import { noRateLimit } from '#engine/foundation/rate-limit.ts'
 import { dumpSettingsSchema, type Site } from '#shared/model/site.ts'
 import { encryptionPassword, plainBytes } from './create.ts'
 import { estimatedBackupBytes, freeBytes, isEnough } from './free-space.ts'
@@ -22,6 +23,7 @@ export async function previewBackup(context: EngineContext, site: Site, signal: 
     databaseOnly: true,
     ...dumpSettingsSchema.parse(site.dump ?? {}),
     scratch: context.home.scratch,
+    limit: noRateLimit,
     signal,
     onProgress: nothing,
     onProblem: nothing,

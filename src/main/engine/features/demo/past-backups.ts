@@ -6,6 +6,7 @@ import { openPartSources, writePart } from '#engine/features/backup/index.ts'
 import type { PostgresConnection } from '#engine/foundation/connections/postgres.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
 import type { JobContext } from '#engine/foundation/jobs/types.ts'
+import { noRateLimit } from '#engine/foundation/rate-limit.ts'
 import { openFolderRepository } from '#engine/foundation/repository/folder.ts'
 import { partFileName } from '#engine/foundation/repository/names.ts'
 import { type SlotPart, writeSlot } from '#engine/foundation/repository/slot-writer.ts'
@@ -32,6 +33,7 @@ export async function captureNight(
     connection,
     engine: 'built-in',
     compression: 7,
+    limit: noRateLimit,
     scratch: context.home.scratch,
     databaseOnly: night.databaseOnly,
     signal: job.signal,

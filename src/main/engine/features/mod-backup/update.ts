@@ -51,14 +51,11 @@ export async function updateBackupSettings(
   if (!(await context.confirm(confirmationOf(site, before.settings, changes)))) {
     return { updated: false, settings: before.settings, flushed: null, advice: 'Not confirmed. Nothing was changed.' }
   }
-  const settings = await withDatabase(context, site, async (client) => {
-    await writeSettings(client, site, before.settings, changes)
-    return (await readSettings(client, site)).settings
-  })
+  await withDatabase(context, site, (client) => writeSettings(client, site, before.settings, changes))
   context.log.info('settings of mod_backup changed', { site: name, keys })
   const { done, text } = await flushSite(context, site)
   const advice = done ? '' : `Until then the site may keep the old settings, for up to an hour. ${text}`
-  return { updated: true, settings, flushed: done, advice }
+  return { updated: true, settings: { ...before.settings, ...changes }, flushed: done, advice }
 }
 
 function confirmationOf(site: Site, before: ModBackupSettings, changes: Partial<ModBackupSettings>): Confirmation {

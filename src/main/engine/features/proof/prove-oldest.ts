@@ -3,6 +3,7 @@ import { listBackups, readProofs, whatFailed } from '#engine/features/listing/in
 import type { EngineContext } from '#engine/foundation/context.ts'
 import type { JobContext } from '#engine/foundation/jobs/types.ts'
 import { openToRead } from '#engine/foundation/repository/open.ts'
+import { sharedLimit } from '#engine/foundation/shared-limit.ts'
 import { isCancelled, toAppError } from '#shared/errors.ts'
 import { formatDuration, formatPlural } from '#shared/format.ts'
 import { type BackupEntry, type Proof, type RepositoryName, storedBytes } from '#shared/model/backup.ts'
@@ -80,7 +81,7 @@ export async function proveOldest(context: EngineContext, site: Site, options: N
     try {
       // what never ends must not keep the next night from its backup
       const bounded = { ...job, signal: AbortSignal.any([job.signal, givenUp]) }
-      const repository = await openToRead(context, site, place, bounded)
+      const repository = await openToRead(context, site, place, bounded, { limit: sharedLimit(context) })
       const proof = await proveBackup(context, bounded, {
         site: { name: site.name, schema: site.database.schema },
         entry,

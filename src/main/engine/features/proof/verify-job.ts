@@ -7,6 +7,7 @@ import { openFolderRepository } from '#engine/foundation/repository/folder.ts'
 import { openToRead } from '#engine/foundation/repository/open.ts'
 import type { Patience } from '#engine/foundation/repository/repeating.ts'
 import type { Repository } from '#engine/foundation/repository/types.ts'
+import { sharedLimit } from '#engine/foundation/shared-limit.ts'
 import { AppError } from '#shared/errors.ts'
 import { formatPlural } from '#shared/format.ts'
 import { type BackupEntry, isSameMoment, type Proof, type RepositoryName, repositoryNameSchema } from '#shared/model/backup.ts'
@@ -60,7 +61,7 @@ export async function startVerify(
     holds: [holdOf(site, request.level, entries)],
     run: (job) =>
       proveAll(context, job, { site: siteOf(site), entries, level: request.level, passwords }, ({ repository }) =>
-        openToRead(context, site, repository, job, options.patience),
+        openToRead(context, site, repository, job, { limit: sharedLimit(context), ...options }),
       ),
   })
 }
@@ -104,7 +105,7 @@ export async function startDrill(context: EngineContext, request: DrillJobReques
     site: site.name,
     holds: [holdOf(site, 3, [entry])],
     run: async (job) => {
-      const repository = await openToRead(context, site, entry.repository, job)
+      const repository = await openToRead(context, site, entry.repository, job, { limit: sharedLimit(context) })
       const proof = await proveBackup(context, job, { site: siteOf(site), entry, repository, level: 3, passwords })
       if (proof.drill === null) throw notDrilled(entry.name, lockedReason(proof) ?? 'it could not be read')
       return { repository: entry.repository, name: entry.name, timestamp: entry.timestamp, report: proof.drill, proof }

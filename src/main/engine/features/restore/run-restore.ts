@@ -2,6 +2,7 @@ import { makeBackup } from '#engine/features/backup/index.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
 import type { JobContext } from '#engine/foundation/jobs/types.ts'
 import { hashOf, outdated } from '#engine/foundation/plans/plan-shelf.ts'
+import { noRateLimit } from '#engine/foundation/rate-limit.ts'
 import { openToRead } from '#engine/foundation/repository/open.ts'
 import type { Repository } from '#engine/foundation/repository/types.ts'
 import { AppError, cancelledError, isCancelled, toAppError } from '#shared/errors.ts'
@@ -70,7 +71,7 @@ class RestoreRun {
     for (const { id, name, detail } of plan.steps) job.item(id, { name, detail, state: 'waiting' })
     job.item('check', { facts: restoreFacts(plan) })
     const source = await this.#context.sites.get(plan.sourceSite)
-    const repository = await openToRead(this.#context, source, this.#stored.from, job)
+    const repository = await openToRead(this.#context, source, this.#stored.from, job, { limit: noRateLimit })
     let tables: string[] = []
     try {
       await job.step('check', 'Check again', () => this.#checkAgain(repository))

@@ -7,6 +7,7 @@ import type { EngineContext } from '../context.ts'
 import type { Home } from '../home.ts'
 import { journalPath } from '../jobs/journal.ts'
 import type { JobContext } from '../jobs/types.ts'
+import type { RateLimit } from '../rate-limit.ts'
 import { type FolderRepository, openFolderRepository } from './folder.ts'
 import type { Patience } from './repeating.ts'
 import { openSftpRepository } from './sftp.ts'
@@ -84,6 +85,7 @@ export async function openRepository(
 
 /**
  * The same for a job that reads whole backups: what passes ends none of its reads, see {@link steadily}.
+ * @param options.limit what it may take of the line
  * @throws AppError those of {@link openRepository}
  */
 export async function openToRead(
@@ -91,10 +93,10 @@ export async function openToRead(
   site: Site,
   name: RepositoryName,
   job: Pick<JobContext, 'signal' | 'log'>,
-  patience?: Patience,
+  { limit, patience }: { limit: RateLimit; patience?: Patience | undefined },
 ): Promise<Repository> {
   const repository = await openRepository(context, site, name, job.signal)
-  return steadily(repository, { signal: job.signal, onNote: (text) => job.log(text), patience })
+  return steadily(repository, { signal: job.signal, onNote: (text) => job.log(text), limit, patience })
 }
 
 /**

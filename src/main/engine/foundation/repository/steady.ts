@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import { AppError } from '#shared/errors.ts'
 import { orAborted } from '../or-aborted.ts'
+import { limited, type RateLimit } from '../rate-limit.ts'
 import { PATIENCE, type Patience, type Repeating, repeatedly, Tries } from './repeating.ts'
 import { watchStalls } from './stall-watch.ts'
 import type { ReadOptions, Repository } from './types.ts'
@@ -15,6 +16,8 @@ export interface Steadiness {
   signal: AbortSignal
   /** One sentence: what went wrong, and when it is tried again. */
   onNote: (text: string) => void
+  /** What reads whole files may take of the line. */
+  limit: RateLimit
   /** Default: about two minutes of an outage. */
   patience?: Patience | undefined
 }
@@ -24,7 +27,7 @@ export interface Steadiness {
  * where it was, as long as the file is the same version. What can't be repeated, or was repeated in vain, is thrown. What
  * writes is as it was, and a folder of this computer is as it is.
  */
-export function steadily(repository: Repository, { patience = READING_PATIENCE, ...options }: Steadiness): Repository {
+export function steadily(repository: Repository, { patience = READING_PATIENCE, limit, ...options }: Steadiness): Repository {
   if (repository.kind === 'folder') return repository
   const repeating: Repeating = { ...options, patience }
   return {
@@ -33,7 +36,9 @@ export function steadily(repository: Repository, { patience = READING_PATIENCE, 
     readIndex: () => repeatedly('Reading backup.json', repeating, () => repository.readIndex()),
     async read(name, read = {}) {
       // of nobody knows which version, half of one and half of another might come
-      return read.ifVersion === undefined ? repository.read(name, read) : readSteadily(repository, name, read, repeating)
+      return read.ifVersion === undefined
+        ? repository.read(name, read)
+        : readSteadily(repository, name, read, { ...repeating, limit })
     },
   }
 }
@@ -43,7 +48,7 @@ async function readSteadily(
   repository: Repository,
   name: string,
   { offset = 0, length, ifVersion, signal }: ReadOptions,
-  repeating: Repeating,
+  { limit, ...repeating }: Repeating & Pick<Steadiness, 'limit'>,
 ): Promise<Readable> {
   const closing = new AbortController()
   const ended = AbortSignal.any([repeating.signal, closing.signal, ...(signal ? [signal] : [])])
@@ -58,7 +63,8 @@ async function readSteadily(
         ...(ifVersion === undefined ? {} : { ifVersion }),
       }
       try {
-        for await (const chunk of readOnce(repository, name, rest, { signal: ended, stallMs: repeating.patience.stallMs })) {
+        const coming = readOnce(repository, name, rest, { signal: ended, stallMs: repeating.patience.stallMs })
+        for await (const chunk of limited(coming, limit, ended)) {
           at += chunk.length
           tries.succeeded()
           yield chunk

@@ -1,6 +1,7 @@
 import { findBackups } from '#engine/features/listing/index.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
 import type { JobContext } from '#engine/foundation/jobs/types.ts'
+import { noRateLimit } from '#engine/foundation/rate-limit.ts'
 import { openToRead } from '#engine/foundation/repository/open.ts'
 import type { Repository } from '#engine/foundation/repository/types.ts'
 import type { BackupEntry, BackupPart, PartKind, RepositoryName } from '#shared/model/backup.ts'
@@ -28,7 +29,8 @@ export async function findBackup(
 ): Promise<FoundBackup> {
   const [entry] = await findBackups(context, site, wanted)
   const from = entry.repository
-  const repository = await openToRead(context, site, from, job)
+  // somebody waits for a restore: what is meant for work beside others does not hold it back
+  const repository = await openToRead(context, site, from, job, { limit: noRateLimit })
   return { site: site.name, entry, repository, from, why: whyFrom(from, wanted.from, repository.place) }
 }
 
