@@ -125,6 +125,10 @@ describe.skipIf(why !== null)('a backup of a site on a server', () => {
     const asUser = { ...input, server: { ...input.server, ssh: { ...input.server.ssh, user } } }
     await context.sites.update(asUser)
     await expect(startBackup(context, request()).done).rejects.toThrow(/Permission denied/)
+    // what nobody may look for is not called absent
+    await run('chown', [OWNER, server.filesDir])
+    await run('chmod', ['go-rwx', server.filesDir])
+    await expect(startBackup(context, request()).done).rejects.toMatchObject({ code: 'media-unreadable' })
     await context.sites.update({ ...asUser, zotonic: { runAs: OWNER } })
     const there = await startBackup(context, request()).done
     const media = (made: typeof here) => made.parts.find(({ part }) => part === 'files')
@@ -134,6 +138,17 @@ describe.skipIf(why !== null)('a backup of a site on a server', () => {
     }
     expect(await listed('home-ssh', media(there)?.file ?? '')).toBe(await listed('home-folder', media(here)?.file ?? ''))
     expect(there.problems).toEqual(here.problems)
+  })
+
+  it('is none without configuration and media where no command can be run', async () => {
+    const filesOnly = await startSshd({ config: ['ForceCommand internal-sftp'] })
+    onTestFinished(() => filesOnly.stop())
+    const { context } = await open('ssh')
+    await appendFile(context.home.knownHostsFile, `${await filesOnly.knownHostsLine()}\n`)
+    await context.sites.update(sshSiteInput('site', postgres, server, filesOnly))
+    const made = startBackup(context, request({ databaseOnly: true })).done
+    await expect(made).rejects.toMatchObject({ code: 'server-tool-failed', message: /can’t list configuration files/ })
+    expect(await readdir(join(context.home.vaults, 'testsite')).catch(() => [])).toEqual([])
   })
 
   it('takes no more of the line than the limit of transfers lets it', async () => {

@@ -470,6 +470,11 @@ describe.skipIf(why !== null)('a database that psql restores on the server', () 
         finding: expect.stringMatching(/has no psql 15 or later. Load the database from this computer instead$/),
       })
       expect((await plan(name, { loader: 'here' })).runnable).toBe(true)
+      const files = await plan(name, { loader: 'here', parts: ['database', 'config'] })
+      expect(files.checks.find((check) => check.name === 'Server')).toMatchObject({
+        outcome: 'failed',
+        finding: expect.stringContaining('runs no commands'),
+      })
       expect(await leftOver()).toEqual([])
     },
     LONG,

@@ -47,11 +47,14 @@ export async function createRemoteConfigArchive(
   return { stream: Readable.from(pack(entries, options), { objectMode: false }), bytes }
 }
 
+/** Its last line tells that all of it was run. */
 const FIND = `
 LC_ALL=C; export LC_ALL
+command -v find >/dev/null || { echo 'there is no find' >&2; exit 127; }
 find -H "$1/priv" -mindepth 1 -maxdepth 1 -name 'zotonic_site.*' -printf 'p%y%Y%P\\0'
 find -H "$1/priv/config.d" -mindepth 1 -printf 'd%y%Y%P\\0'
-find -H "$2" -mindepth 1 -printf 's%y%Y%P\\0'`
+find -H "$2" -mindepth 1 -printf 's%y%Y%P\\0'
+printf end`
 
 /** In the order in which the archive has them. */
 async function findFiles({ server, prefix }: RemoteFolder, site: string, options: ArchiveOptions): Promise<Found[]> {
@@ -61,7 +64,7 @@ async function findFiles({ server, prefix }: RemoteFolder, site: string, options
     d: { root: `${siteDir}/priv/config.d`, name: `config-${site}/config/config.d/` },
     s: { root: securityDir, name: `config-${site}/security/` },
   }
-  const { stdout, stderr } = await server.connection.run([...prefix, 'sh', '-c', FIND, 'sh', siteDir, securityDir], {
+  const { code, stdout, stderr } = await server.connection.run([...prefix, 'sh', '-c', FIND, 'sh', siteDir, securityDir], {
     ...(options.signal ? { signal: options.signal } : {}),
     maxOutput: 8 * 1024 * 1024,
   })
@@ -69,14 +72,15 @@ async function findFiles({ server, prefix }: RemoteFolder, site: string, options
     const text = 'It could not be read (Permission denied) and is not in the backup.'
     options.onProblem({ path: path ?? '', code: 'unreadable', text })
   }
-  if (/unrecognized|unknown (predicate|primary|option)/.test(stderr)) {
-    throw new AppError('server-tool-failed', `The server’s find can’t list configuration files: ${stderr.trim().slice(0, 300)}`, {
-      hint: 'Install GNU findutils there. The backup was not finished; earlier backups are unchanged.',
-      details: { tool: 'find' },
+  if (!stdout.endsWith('end') || /unrecognized|unknown (predicate|primary|option)/.test(stderr)) {
+    const said = stderr.trim().slice(0, 300)
+    throw new AppError('server-tool-failed', `The server can’t list configuration files${said === '' ? '' : `: ${said}`}.`, {
+      hint: 'GNU findutils are needed there, and a log-in that may run commands. Earlier backups are unchanged.',
+      details: { tool: 'find', exitCode: code },
     })
   }
   const kinds: Record<string, (Found & { below: string })[]> = { p: [], d: [], s: [] }
-  for (const record of stdout.split('\0')) {
+  for (const record of stdout.slice(0, -'end'.length).split('\0')) {
     const [place = '', kind = '', target = ''] = record
     const below = record.slice(3)
     const at = places[place]

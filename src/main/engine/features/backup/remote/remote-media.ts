@@ -25,10 +25,22 @@ export function mediaFolder({ settings }: SiteServer): string {
   return posix.join(settings.filesDir, 'archive')
 }
 
-/** Whether the server has a media folder. */
+/**
+ * Whether the server has a media folder. That nobody may look, or that no command runs there, is no answer.
+ * @throws AppError `media-unreadable`, `server-tool-failed`
+ */
 export async function hasRemoteMedia({ server, prefix }: RemoteFolder, signal: AbortSignal): Promise<boolean> {
-  const { code } = await server.connection.run([...prefix, 'test', '-d', mediaFolder(server)], { signal })
-  return code === 0
+  const folder = mediaFolder(server)
+  // with its last dot, a link to a folder is that folder
+  const inside = `${folder}/.`
+  const result = await server.connection.run([...prefix, 'env', 'LC_ALL=C', 'ls', '-d', '--', inside], { signal })
+  if (result.code === 0 && result.stdout.includes(folder)) return true
+  if (/No such file|Not a directory/.test(result.stderr)) return false
+  if (!/Permission denied/.test(result.stderr)) throw failed('ls', folder, result)
+  throw new AppError('media-unreadable', `${folder} on ${server.connection.place} can’t be looked into: Permission denied.`, {
+    hint: 'Log in as a user who may, or name the user of Zotonic in the site’s settings. Earlier backups are unchanged.',
+    details: { folder },
+  })
 }
 
 /** Bytes below a folder of the server; 0 when its `du` can't tell. */
@@ -109,7 +121,7 @@ async function causeOf(error: unknown, tar: RemoteProcess, folder: string, signa
   if (!(error instanceof AppError) || error.code !== 'archive-cut') return error
   const result = await tar.ended
   if (result.code === 0) return error
-  return failed(folder, result)
+  return failed('tar', folder, result)
 }
 
 /** @throws AppError when what came is no backup of this folder */
@@ -136,18 +148,18 @@ function judge(
   }
   // 1: some files differ from what was read; 2: some could not be read
   if (result.code === 0 || result.code === 1 || (result.code === 2 && others.length === 0 && problems.length > 0)) return
-  throw failed(folder, result)
+  throw failed('tar', folder, result)
 }
 
-function failed(folder: string, { code, stderr }: RunResult): AppError {
+function failed(tool: string, folder: string, { code, stderr }: RunResult): AppError {
   const said = stderr.trim().slice(-500)
   const how = code === null ? 'was ended' : `ended with code ${code}`
   return new AppError(
     'server-tool-failed',
-    `tar ${how} while it read ${folder} on the server.${said ? ` It said: ${said}` : ''}`,
+    `${tool} ${how} while it read ${folder} on the server.${said ? ` It said: ${said}` : ''}`,
     {
       hint: 'The backup was not finished; earlier backups are unchanged.',
-      details: { tool: 'tar', folder, exitCode: code },
+      details: { tool, folder, exitCode: code },
     },
   )
 }

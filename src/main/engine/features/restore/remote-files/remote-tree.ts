@@ -1,8 +1,14 @@
 import { posix } from 'node:path'
 import type { SshConnection } from '#engine/foundation/connections/ssh/types.ts'
+import { AppError } from '#shared/errors.ts'
+import { formatCount } from '#shared/format.ts'
 import { type ArchiveKind, placeError } from '../files/archive-error.ts'
 import type { Places, Standing } from '../files/safe-path.ts'
-import { recordsOf } from './server-tool.ts'
+import { MEDIA_LIMITS } from '../media/limits.ts'
+import { recordsOf, serverToolFailed } from './server-tool.ts'
+
+/** As many as an archive may have, and as many again that stay. */
+const MOST_ENTRIES = 2 * MEDIA_LIMITS.entries
 
 /** What is below a folder of a server, as it was at one moment: listed in one go, since each question takes a way there and back. */
 export class RemoteTree implements Places {
@@ -23,13 +29,18 @@ export class RemoteTree implements Places {
   static async read(server: SshConnection, root: string, kind: ArchiveKind, signal: AbortSignal): Promise<RemoteTree> {
     const entries = new Map<string, number>()
     let files = 0
+    let isRootSeen = false
     const command = ['find', '-H', root, '-printf', '%y %s %P\\0']
     for await (const record of recordsOf(server, command, signal)) {
       const [, type, size, path = ''] = /^(\S+) (\d+) ([\s\S]*)$/.exec(record) ?? []
+      if (path === '') isRootSeen ||= type !== undefined
       if (path === '') continue
       if (type === 'f') files += 1
+      if (entries.size >= MOST_ENTRIES) throw tooMany(root)
       entries.set(path, type === 'f' ? Number(size) : type === 'd' ? -1 : -2)
     }
+    // where no command runs, nothing is listed, which would look like an empty folder
+    if (!isRootSeen) throw serverToolFailed('find', { code: 0, stderr: `${root} was not listed` })
     return new RemoteTree(root, kind, entries, files)
   }
 
@@ -54,6 +65,17 @@ export class RemoteTree implements Places {
     const size = this.#entries.get(parts.join('/'))
     return size === undefined || size < 0 ? null : size
   }
+}
+
+function tooMany(root: string): AppError {
+  return new AppError(
+    'server-tool-failed',
+    `${root} on the server holds more than ${formatCount(MOST_ENTRIES)} files and folders.`,
+    {
+      hint: 'Is this the site’s files folder?',
+      details: { tool: 'find', root },
+    },
+  )
 }
 
 function standingOf(entry: number | undefined): Standing {

@@ -1,6 +1,9 @@
 import type { RunResult, SshConnection } from '#engine/foundation/connections/ssh/types.ts'
 import { AppError } from '#shared/errors.ts'
 
+/** Paths are shorter. */
+const MOST_RECORD_BYTES = 64 * 1024
+
 /** What a command of the server failed with. */
 export function serverToolFailed(tool: string, { code, stderr }: Pick<RunResult, 'code' | 'stderr'>): AppError {
   const said = stderr.trim().slice(-500)
@@ -37,6 +40,10 @@ export async function* recordsOf(
       from = end + 1
     }
     rest = Buffer.from(bytes.subarray(from))
+    if (rest.length > MOST_RECORD_BYTES) {
+      running.stdout.destroy()
+      throw serverToolFailed(command[0] ?? '', { code: null, stderr: 'its output is no list of files' })
+    }
   }
   const result = await running.ended
   await fed
