@@ -25,7 +25,6 @@ ensureBuilt()
 
 const total = { passed: 0, failed: 0, skipped: 0 }
 const unitReport = join(results, 'unit.json')
-const e2eReport = join(results, 'e2e.json')
 mkdirSync(results, { recursive: true })
 
 if (only !== '--e2e') {
@@ -41,17 +40,31 @@ if (only !== '--e2e') {
   add('unit and integration', code, () => countVitest(unitReport))
 }
 if (only !== '--unit') {
-  rmSync(e2eReport, { force: true })
-  say('End-to-end tests')
-  const screen = await openScreen()
-  const env = toolEnv({ ...screen.env, BACKUP_DESK_ELECTRON: runtime.executable, PLAYWRIGHT_JSON_OUTPUT_NAME: e2eReport })
-  const code = run('playwright', ['test', '--reporter=list,json', ...runnerArguments], { env })
-  screen.close()
-  add('end-to-end', code, () => countPlaywright(e2eReport))
+  const before = testsSoFar()
+  const screens = await openScreens(2)
+  // one after the other: what is alone is so for the sake of its figures
+  for (const project of ['alone', 'together']) {
+    say(`End-to-end tests (${project})`)
+    const report = join(results, `e2e-${project}.json`)
+    rmSync(report, { force: true })
+    const env = toolEnv({ ...screens.env, BACKUP_DESK_ELECTRON: runtime.executable, PLAYWRIGHT_JSON_OUTPUT_NAME: report })
+    const options = ['--reporter=list,json', `--project=${project}`, '--pass-with-no-tests']
+    const code = run('playwright', ['test', ...options, ...runnerArguments], { env })
+    add(`end-to-end (${project})`, code, () => countPlaywright(report))
+  }
+  screens.close()
+  if (testsSoFar() === before) {
+    say('No end-to-end test was found.')
+    total.failed += 1
+  }
 }
 
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`)
 process.exitCode = total.failed > 0 ? 1 : 0
+
+function testsSoFar() {
+  return total.passed + total.failed + total.skipped
+}
 
 /** Adds a run's counts; a runner that failed without a failed test, or left no report, is one failure. */
 function add(name, code, count) {
@@ -84,18 +97,26 @@ function countPlaywright(file) {
   return { passed: stats.expected + stats.flaky, failed: stats.unexpected + errors.length, skipped: stats.skipped }
 }
 
-/** A screen of its own on Linux, so that no window of the tests takes the focus of a desktop. */
-function openScreen() {
+/** Screens of their own on Linux, so that no window of the tests takes the focus of a desktop or of one another. */
+async function openScreens(count) {
   if (!isLinux) return { env: {}, close() {} }
+  const screens = await Promise.all(Array.from({ length: count }, openScreen))
+  const displays = screens.map(({ display }) => display)
+  return {
+    env: { DISPLAY: displays[0], BACKUP_DESK_SCREENS: displays.join(' '), WAYLAND_DISPLAY: '' },
+    close() {
+      for (const { screen } of screens) screen.kill()
+    },
+  }
+}
+
+function openScreen() {
   const screen = spawn('Xvfb', ['-displayfd', '3', '-screen', '0', '1440x1000x24', '-nolisten', 'tcp'], {
     stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
   })
   return new Promise((resolve, reject) => {
     screen.on('error', reject)
     screen.on('exit', (code) => reject(new Error(`Xvfb ended with ${code}`)))
-    screen.stdio[3].once('data', (display) => {
-      const env = { DISPLAY: `:${String(display).trim()}`, WAYLAND_DISPLAY: '' }
-      resolve({ env, close: () => screen.kill() })
-    })
+    screen.stdio[3].once('data', (display) => resolve({ screen, display: `:${String(display).trim()}` }))
   })
 }

@@ -8,6 +8,10 @@ import { _electron, type ElectronApplication, expect, type Page } from '@playwri
 export const projectRoot = resolve(import.meta.dirname, '../../..')
 const screens = join(projectRoot, 'test-results', 'screens')
 
+// every program that this worker starts is on the worker's own screen
+const display = process.env.BACKUP_DESK_SCREENS?.split(' ')[Number(process.env.TEST_PARALLEL_INDEX ?? 0)]
+if (display !== undefined) process.env.DISPLAY = display
+
 export interface LaunchOptions {
   /** The home folder; default: a new one that goes when the app is closed. */
   home?: string
