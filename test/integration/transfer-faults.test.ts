@@ -158,6 +158,8 @@ describe.skipIf(why !== null)('transfers in trouble', () => {
       { ...from, readIndex: async () => new Map([['testsite-1', { timestamp: 1_795_000_000, database: 'testsite-1.sql.gz' }]]) },
       to,
       'testsite-1',
+      // the tries of the connection itself take seconds already
+      { patience: { ...QUICK, pausesMs: [20] } },
     )
   }
 

@@ -374,7 +374,7 @@ describe.skipIf(!hasFixtures)('going back', () => {
     let isKept = false
     const outcomes: string[] = []
     let after = await live()
-    for (let at = 1; ; at += HEAVY ? 1 : 2) {
+    for (let at = 1; ; at += HEAVY ? 1 : 3) {
       if (!isKept) {
         await sleep(1000)
         await postgres.psql(database, 'SET search_path = testsite; UPDATE rsc SET version = version + 1 WHERE id = 1')

@@ -5,10 +5,13 @@ import type { NightlyState } from '#shared/contract/schedule.ts'
 import { hasFixtures } from '#test/support/fixtures.ts'
 import { temporaryFolder } from '#test/support/home.ts'
 import { type Postgres15, startPostgres15 } from '#test/support/postgres.ts'
+import { makeQuickStore } from '#test/support/quick-store.ts'
 import { makeRealSite, type RealSite } from '#test/support/real-site.ts'
 import { type ZbdOptions, zbd } from '#test/support/zbd.ts'
 
 if (!hasFixtures) console.error('SKIPPED in zbd-nights.test.ts: the fixtures of a real server are missing')
+
+const PASSPHRASE = 'a passphrase'
 
 let postgres: Postgres15
 let options: ZbdOptions
@@ -26,8 +29,9 @@ async function addSite(): Promise<void> {
   const folder = await temporaryFolder()
   const home = join(folder, 'home')
   await mkdir(home)
+  await makeQuickStore(home, PASSPHRASE)
   site = await makeRealSite(postgres, folder, `nights${databases++}`)
-  options = { home, env: { BACKUP_DESK_PASSPHRASE: 'a passphrase' } }
+  options = { home, env: { BACKUP_DESK_PASSPHRASE: PASSPHRASE } }
   vault = join(home, 'backups', 'testsite')
   expect((await zbd(['sites', 'add', '--file', site.siteFile], options)).code).toBe(0)
 }

@@ -6,6 +6,7 @@ import { startZotonicServer, type ZotonicServer } from '#test/support/fake-zoton
 import { fixture, hasFixtures } from '#test/support/fixtures.ts'
 import { temporaryFolder } from '#test/support/home.ts'
 import { type Postgres15, startPostgres15 } from '#test/support/postgres.ts'
+import { makeQuickStore } from '#test/support/quick-store.ts'
 import { whyNoSshd } from '#test/support/sshd.ts'
 import { type ZbdOptions, type ZbdRun, zbd } from '#test/support/zbd.ts'
 
@@ -28,6 +29,7 @@ describe.skipIf(why !== null)('zbd and a server', () => {
   test('from its address alone to a backup that it makes', async () => {
     const home = await temporaryFolder()
     const options: ZbdOptions = { home, env: { BACKUP_DESK_PASSPHRASE: 'open sesame' } }
+    await makeQuickStore(home, 'open sesame')
     const seen: string[] = []
     const run = async (...args: string[]): Promise<ZbdRun> => {
       const done = await zbd([...args, '--json'], options)

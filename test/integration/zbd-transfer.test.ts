@@ -11,6 +11,7 @@ import { openFolderRepository } from '#engine/foundation/repository/folder.ts'
 import { missingCeph, startS3, type TestS3 } from '#test/support/ceph.ts'
 import { fixture, hasFixtures } from '#test/support/fixtures.ts'
 import { temporaryFolder } from '#test/support/home.ts'
+import { makeQuickStore } from '#test/support/quick-store.ts'
 import { filestoreSettings, openTestS3 } from '#test/support/s3-repository.ts'
 import { contentsOf, leftIn, makeBackup } from '#test/support/transfers.ts'
 import { spawnZbd, type ZbdOptions, zbd } from '#test/support/zbd.ts'
@@ -23,6 +24,7 @@ const isHeavy = process.env.HEAVY === '1'
 if (!isHeavy) console.error('SKIPPED in zbd-transfer.test.ts: 2 GB through memory, which takes minutes (HEAVY=1)')
 
 const MIB = 1 << 20
+const PASSPHRASE = 'canary-passphrase-9xv'
 
 describe.skipIf(why !== null)('zbd copy and zbd sync', () => {
   let s3: TestS3
@@ -36,6 +38,7 @@ describe.skipIf(why !== null)('zbd copy and zbd sync', () => {
     const home = join(root, 'home')
     const server = join(root, 'files', 'backup')
     await mkdir(home)
+    await makeQuickStore(home, PASSPHRASE)
     await mkdir(server, { recursive: true })
     if (backups !== null) await cp(fixture('backups', backups), server, { recursive: true })
     const site = {
@@ -47,7 +50,7 @@ describe.skipIf(why !== null)('zbd copy and zbd sync', () => {
       filestoreSecret: s3.secretAccessKey,
     }
     await writeFile(join(root, 'site.json'), JSON.stringify(site))
-    const options: ZbdOptions = { home, env: { BACKUP_DESK_PASSPHRASE: 'canary-passphrase-9xv' } }
+    const options: ZbdOptions = { home, env: { BACKUP_DESK_PASSPHRASE: PASSPHRASE } }
     const added = await zbd(['sites', 'add', '--file', join(root, 'site.json'), '--json'], options)
     expect([added.code, added.stdout]).toEqual([0, expect.stringContaining('"ok":true')])
     return { options, server, vault: join(home, 'backups', 'testsite'), settings, home }

@@ -4,11 +4,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { hasFixtures } from '#test/support/fixtures.ts'
 import { temporaryFolder } from '#test/support/home.ts'
 import { type Postgres15, startPostgres15 } from '#test/support/postgres.ts'
+import { makeQuickStore } from '#test/support/quick-store.ts'
 import { makeRealSite, type RealSite } from '#test/support/real-site.ts'
 import { treeOf } from '#test/support/restore-site.ts'
 import { type ZbdOptions, zbd } from '#test/support/zbd.ts'
 
 if (!hasFixtures) console.error('SKIPPED test/integration/zbd-way-back.test.ts: the fixtures of a real server are missing')
+
+const PASSPHRASE = 'a passphrase of tests'
 
 let postgres: Postgres15
 beforeAll(async () => {
@@ -21,8 +24,9 @@ describe.runIf(hasFixtures)('going back in a terminal', () => {
     const folder = await temporaryFolder()
     const home = join(folder, 'home')
     await mkdir(home)
+    await makeQuickStore(home, PASSPHRASE)
     const site = await makeRealSite(postgres, folder, 'terminal')
-    const options = { home, env: { BACKUP_DESK_PASSPHRASE: 'a passphrase of tests' } }
+    const options = { home, env: { BACKUP_DESK_PASSPHRASE: PASSPHRASE } }
     expect((await zbd(['sites', 'add', '--file', site.siteFile, '--json'], options)).code).toBe(0)
     return { options, site }
   }
@@ -108,8 +112,9 @@ describe.runIf(hasFixtures)('going back in a terminal', () => {
     const folder = await temporaryFolder()
     const home = join(folder, 'home')
     await mkdir(home)
+    await makeQuickStore(home, PASSPHRASE)
     const site = await makeRealSite(postgres, folder, 'unreadable')
-    const options = { home, env: { BACKUP_DESK_PASSPHRASE: 'a passphrase of tests' } }
+    const options = { home, env: { BACKUP_DESK_PASSPHRASE: PASSPHRASE } }
     await zbd(['sites', 'add', '--file', site.siteFile, '--json'], options)
     const { name } = (await zbd(['backup', 'testsite', '--json'], options)).json.result as { name: string }
     await postgres.psql('unreadable', 'CREATE TABLE testsite.secret (id int); REVOKE ALL ON testsite.secret FROM zotonic')
