@@ -13,6 +13,7 @@ import { layOutServerFolder, loadFixtureDatabase, type ServerFolder, siteInput }
 import { missingCeph, startS3 } from '#test/support/ceph.ts'
 import { openTestContext, type TestContext, withPhases } from '#test/support/engine-context.ts'
 import { temporaryFolder } from '#test/support/home.ts'
+import { allowed } from '#test/support/patience.ts'
 import { type Postgres15, startPostgres15 } from '#test/support/postgres.ts'
 import { useServerFolders, whyNoServer } from '#test/support/server-stage.ts'
 import { knowHost, sshSiteInput } from '#test/support/ssh-site.ts'
@@ -201,6 +202,36 @@ describe.skipIf(why !== null)('a backup of a site on a server', () => {
     expect(failed.code).not.toBe('internal')
     expect(await readdir(server.backupDir)).toEqual([])
     expect(await readdir(context.home.scratch)).toEqual([])
+  })
+
+  it('leaves nothing on the server when it is cancelled or lost while it is sent, since it can’t go on', async () => {
+    await writeFile(join(server.archiveDir, 'large'), randomBytes(2 << 20))
+    const { context } = await open('ssh')
+    await startBackup(context, request({ to: 'server', databaseOnly: true })).done
+    const before = await readdir(server.backupDir)
+    await context.preferences.update({ transferLimit: 1024 })
+    const arrived = async () => (await readdir(server.backupDir)).some((file) => file.endsWith('.part'))
+    const sending = async (stop: (id: string) => unknown) => {
+      const { id, done } = startBackup(context, request({ to: 'server' }))
+      const ended = done.catch((error) => error)
+      await expect.poll(arrived, { timeout: allowed(60_000), interval: 20 }).toBe(true)
+      await stop(id)
+      return ended
+    }
+    expect(await sending((id) => context.jobs.cancel(id))).toMatchObject({ code: 'cancelled' })
+    expect((await readdir(server.backupDir)).sort()).toEqual(before.sort())
+    // nobody can clear up over a line that is gone: whoever writes there next does
+    onTestFinished(() => sshd.start())
+    const lost = sending(async (id) => {
+      await sshd.kill()
+      setTimeout(() => void context.jobs.cancel(id), 500)
+    })
+    expect(await lost).toBeInstanceOf(AppError)
+    expect(await arrived()).toBe(true)
+    await sshd.start()
+    await context.preferences.update({ transferLimit: null })
+    await startBackup(context, request({ to: 'server', databaseOnly: true })).done
+    expect(await arrived()).toBe(false)
   })
 
   it('has the server end its pg_dump when it is cancelled', async () => {

@@ -106,6 +106,7 @@ async function send(
     },
     onNote: (text) => job.log(text),
     freesFullDisk: true,
+    madeBy: job.id,
   })
 }
 

@@ -42,6 +42,8 @@ export interface BackupTransfer {
   freesFullDisk: boolean
   /** What the target has of it is known to be damaged. */
   mends?: boolean
+  /** The job that made the source and removes it with its end: what it stored at the target can't be gone on with. */
+  madeBy?: string
   patience?: Patience
 }
 
@@ -126,10 +128,10 @@ async function copyParts(
 }
 
 /** Parts that can't become the backup are not kept. */
-async function forget({ freesFullDisk, onNote }: BackupTransfer, slot: SlotWriting, error: unknown): Promise<void> {
-  if (isCancelled(error)) return
+async function forget({ freesFullDisk, madeBy, onNote }: BackupTransfer, slot: SlotWriting, error: unknown): Promise<void> {
+  if (isCancelled(error) && madeBy === undefined) return
   const { code } = toAppError(error)
-  const isUseless = ['hash-differs', 'part-differs', 'changed-while-reading'].includes(code)
+  const isUseless = madeBy !== undefined || ['hash-differs', 'part-differs', 'changed-while-reading'].includes(code)
   if (!isUseless && !(freesFullDisk && code === 'disk-full')) return
   await slot.discard().catch((cause: Error) => onNote(`What was stored could not be removed: ${cause.message}`))
 }
@@ -177,13 +179,15 @@ export function incomingSlot(
     entry,
     isFilestoreUploaded,
     mends,
-  }: Pick<BackupTransfer, 'from' | 'name' | 'entry' | 'isFilestoreUploaded' | 'mends'>,
+    madeBy,
+  }: Pick<BackupTransfer, 'from' | 'name' | 'entry' | 'isFilestoreUploaded' | 'mends' | 'madeBy'>,
   source: SourceBackup,
 ): IncomingSlot {
   const parts = source.parts.map(({ kind, facts }) => ({ kind, size: facts.size }))
   const files = source.parts.map(({ facts }) => facts)
   return {
-    id: transferId({ name, timestamp: entry.timestamp, from: from.place, files }),
+    // parts of a job are removed by whoever holds the lease next, those of a transfer wait for the next try
+    id: madeBy ?? transferId({ name, timestamp: entry.timestamp, from: from.place, files }),
     name,
     timestamp: entry.timestamp,
     isEncrypted: source.isEncrypted,
