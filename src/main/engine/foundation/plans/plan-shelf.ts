@@ -65,7 +65,8 @@ export class PlanShelf<S extends Shelved> {
       const failed = stored.plan.checks
         .filter(({ outcome }) => outcome === 'failed')
         .map(({ name, finding }) => `${name}: ${finding}`)
-      throw unusable('plan-not-runnable', `A check of this plan failed. ${failed.join('; ')}`)
+      const why = failed.length > 0 ? `A check of this plan failed. ${failed.join('; ')}` : 'This plan has nothing to do'
+      throw unusable('plan-not-runnable', why)
     }
     return stored
   }
