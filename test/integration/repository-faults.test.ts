@@ -1,12 +1,14 @@
 import { execFile, spawn } from 'node:child_process'
-import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, open as openFile, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { openFolderRepository } from '#engine/foundation/repository/folder.ts'
 import { takeLeaseFile } from '#engine/foundation/repository/lease-file.ts'
 import { localFiles } from '#engine/foundation/repository/local-files.ts'
+import { partFileName, partName } from '#engine/foundation/repository/names.ts'
 import { openSftpRepository } from '#engine/foundation/repository/sftp.ts'
 import { sftpFiles } from '#engine/foundation/repository/sftp-files.ts'
 import type { Repository } from '#engine/foundation/repository/types.ts'
@@ -14,7 +16,7 @@ import { AppError } from '#shared/errors.ts'
 import { allowed } from '#test/support/patience.ts'
 import { codeOf } from '#test/support/repository-contract.ts'
 import { expectWhole, hashesOf, incomingOf, pieces, sendPart, storeBackup } from '#test/support/slot-contract.ts'
-import { contentOf, SLOT_KINDS } from '#test/support/slots.ts'
+import { contentOf, hashOf, SLOT_KINDS } from '#test/support/slots.ts'
 import { openTestSsh, type TestSsh } from '#test/support/ssh-connection.ts'
 import { type Sshd, startSshd, whyNoSshd } from '#test/support/sshd.ts'
 import { startTcpProxy, type TcpProxy } from '#test/support/tcp-proxy.ts'
@@ -99,6 +101,33 @@ describe.skipIf(why !== null)('a folder of a server, when things go wrong', () =
     expect(await codeOf(resumed.putInPlace(hashesOf('new'), never))).toBe('slot-part-differs')
     expect((await second.readIndex()).size).toBe(0)
     await again.release()
+  })
+
+  it('notices that another program changed what was sent already, while the rest was on its way', async () => {
+    const folder = await newFolder()
+    const repository = await open(folder)
+    const content = randomBytes(20_000_000)
+    const incoming = incomingOf('new', { parts: [{ kind: 'database', size: content.length }] })
+    const lease = await repository.lease()
+    const slot = await repository.openSlot(incoming)
+    const part = join(folder, partName(partFileName('database', incoming.name, false), incoming.id))
+    const body = Readable.from(
+      (async function* () {
+        yield content.subarray(0, 10_000_000)
+        const file = await openFile(part, 'r+')
+        const isThere = async () => (await file.read(Buffer.alloc(2000), 0, 2000, 0)).buffer.equals(content.subarray(0, 2000))
+        await vi.waitFor(async () => expect(await isThere()).toBe(true), { timeout: 60_000 })
+        await file.write(content.subarray(0, 1000), 0, 1000, 1000)
+        await file.close()
+        yield content.subarray(10_000_000)
+      })(),
+    )
+    await slot.write('database', body, 0, never)
+    expect(await codeOf(slot.putInPlace({ database: hashOf(content) }, never))).toBe('slot-part-differs')
+    // sent once more, it is what it should be
+    await slot.write('database', Readable.from(pieces(content, 500_000)), 0, never)
+    await slot.putInPlace({ database: hashOf(content) }, never)
+    await lease.release()
   })
 
   it('notices that a file was written over while it was read', async () => {

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { createReadStream } from 'node:fs'
+import { createReadStream, statSync } from 'node:fs'
 import { mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -63,6 +63,30 @@ describe('reading and writing', () => {
     // a hole must not come about
     expect(await codeOf(files.write(at('range'), Readable.from([more]), { offset: 400_000 }))).toBe('remote-file-error')
     expect(await codeOf(files.write(at('none'), Readable.from([more]), { offset: 10 }))).toBe('not-found')
+  })
+
+  it('says when the server has all bytes, and not when it never got them', async () => {
+    const { files } = connection
+    const content = randomBytes(3_000_000)
+    const taken: { end: number; size: number; isOver: boolean }[] = []
+    let isOver = false
+    const onTaken = (end: number) => taken.push({ end, size: statSync(at('taken')).size, isOver })
+    await files.write(at('taken'), Readable.from(chunked(content)), { onTaken }).then(() => {
+      isOver = true
+    })
+    await files.write(at('taken'), Readable.from(['more']), { offset: 3_000_000, onTaken })
+    const broken = Readable.from(
+      (async function* () {
+        yield content
+        throw new Error('the source broke')
+      })(),
+    )
+    await expect(files.write(at('taken'), broken, { onTaken })).rejects.toThrow('the source broke')
+    expect(await codeOf(files.write(at('taken'), Readable.from(['x']), { exclusive: true, onTaken }))).toBe('exists')
+    expect(taken).toEqual([
+      { end: 3_000_000, size: 3_000_000, isOver: false },
+      { end: 3_000_004, size: 3_000_004, isOver: true },
+    ])
   })
 
   it('makes a file, a link or a folder that others make and remove meanwhile, or says that it is there', async () => {
@@ -134,10 +158,10 @@ describe('reading and writing', () => {
     controller.abort()
     expect(await codeOf(writing)).toBe('cancelled')
     expect(endless.destroyed).toBe(true)
-    const reading = await files.read(at('large'), { signal: AbortSignal.timeout(20) })
+    const signal = AbortSignal.timeout(20)
     await expect(
       (async () => {
-        for await (const _chunk of reading) await sleep(5)
+        for await (const _chunk of await files.read(at('large'), { signal })) await sleep(5)
       })(),
     ).rejects.toMatchObject({ code: 'cancelled' })
   })

@@ -181,14 +181,14 @@ export function sftpFiles({ connection, folder: given }: { connection: SshConnec
     create: createFile,
     remove,
 
-    async write(name, body, { offset = 0, signal }) {
+    async write(name, body, { offset = 0, signal, onTaken }) {
       try {
         if (offset === 0) {
           await remove(name)
           // owner and mode before the first byte: what could not be read there is refused before it is sent
           await createFile(name, '')
         }
-        return await remote.write(at(name), body, { offset, ...(signal ? { signal } : {}) })
+        return await remote.write(at(name), body, { offset, ...(signal ? { signal } : {}), ...(onTaken ? { onTaken } : {}) })
       } catch (error) {
         body.destroy()
         throw error

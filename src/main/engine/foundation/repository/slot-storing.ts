@@ -36,7 +36,9 @@ export function storeSlot(files: RepositoryFiles, incoming: IncomingSlot, guard:
     const known = storedHashes.get(kind)
     if (known) return known
     const hash = files.hash(partOf(kind), signal)
-    hash.catch(() => storedHashes.delete(kind))
+    hash.catch(() => {
+      if (storedHashes.get(kind) === hash) storedHashes.delete(kind)
+    })
     storedHashes.set(kind, hash)
     return hash
   }
@@ -103,9 +105,11 @@ export function storeSlot(files: RepositoryFiles, incoming: IncomingSlot, guard:
       }
       storedHashes.delete(kind)
       await files.prepare()
-      const size = await files.write(partOf(kind), body, { offset, signal })
-      // the next part is sent meanwhile
-      if (files.isRemote && size === whole) hashStored(kind, signal)
+      // it is hashed while the disk takes it, and the next part is sent
+      const onTaken = (end: number) => {
+        if (end === whole) hashStored(kind, signal)
+      }
+      await files.write(partOf(kind), body, { offset, signal, onTaken })
     },
 
     async putInPlace(hashes, signal) {

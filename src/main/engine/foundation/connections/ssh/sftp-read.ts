@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import type { Attributes } from 'ssh2'
 import { cancelledError, throwIfCancelled } from '#shared/errors.ts'
+import { collectPassed } from '../../collect-passed.ts'
 import { ALONE_BYTES, type Lane, openLanes, type SessionOf } from './sftp-lanes.ts'
 import type { SftpSession } from './sftp-session.ts'
 
@@ -67,6 +68,7 @@ export async function readRemoteFile(
           return
         }
         ahead -= piece.asked
+        collectPassed(bytes.length)
         // a short piece is the file's last one: what a growing file had behind it by then must not close up to it
         if (bytes.length < piece.asked) {
           hasEnded = true

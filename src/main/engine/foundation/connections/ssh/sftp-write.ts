@@ -1,8 +1,10 @@
 import type { Readable } from 'node:stream'
 import { AppError, cancelledError } from '#shared/errors.ts'
+import { collectPassed } from '../../collect-passed.ts'
 import { orAborted } from '../../or-aborted.ts'
 import { ALONE_BYTES, IN_FLIGHT_BYTES, type Lane, type Lanes, openLanes, type SessionOf } from './sftp-lanes.ts'
 import { diskFull, isVague, makeNew, type SftpSession } from './sftp-session.ts'
+import type { RemoteFiles } from './types.ts'
 
 /**
  * How much of a file's beginning is sure after a write that was cut off: several channels do not write in order, so that
@@ -12,14 +14,16 @@ export function sureBytes(size: number): number {
   return size <= ALONE_BYTES ? size : Math.max(ALONE_BYTES, size - IN_FLIGHT_BYTES)
 }
 
+type WriteOptions = NonNullable<Parameters<RemoteFiles['write']>[2]>
+
 /** Writes a stream into a file; many requests in flight. Resolves with the file's size, after it was synced. */
 export async function writeRemoteFile(
   sessionOf: SessionOf,
   path: string,
   body: Readable,
-  options: { offset?: number; exclusive?: boolean; mode?: number; signal?: AbortSignal },
+  options: WriteOptions,
 ): Promise<number> {
-  const { offset = 0, signal } = options
+  const { offset = 0, signal, onTaken } = options
   let lanes: Lanes | null = null
   try {
     if (signal?.aborted) throw cancelledError()
@@ -29,7 +33,8 @@ export async function writeRemoteFile(
     lanes = opened
     const { session, handle } = opened.first
     if (offset > 0) await requireSize(session, path, handle, offset)
-    await writeBody(opened, path, body, offset, signal)
+    const end = await writeBody(opened, path, body, offset, signal)
+    onTaken?.(end)
     await sync(session, path, handle)
     const { size } = await session.ask<{ size: number }>(path, (done) => session.sftp.fstat(handle, done))
     return size
@@ -65,13 +70,14 @@ async function requireSize(session: SftpSession, path: string, handle: Buffer, o
   })
 }
 
+/** Resolves with the end of what was written. */
 async function writeBody(
   lanes: Lanes,
   path: string,
   body: Readable,
   offset: number,
   signal: AbortSignal | undefined,
-): Promise<void> {
+): Promise<number> {
   const inFlight = new Set<Promise<void>>()
   /** Where the first piece that failed begins: what is before was written. */
   let failure: { at: number; error: unknown } | null = null
@@ -81,6 +87,7 @@ async function writeBody(
     const { session, handle } = lane
     const position = at
     at += piece.length
+    collectPassed(piece.length)
     lane.inFlight += piece.length
     const sent = session
       .ask<void>(path, (done) => session.sftp.write(handle, piece, 0, piece.length, position, (error) => done(error)))
@@ -113,7 +120,7 @@ async function writeBody(
   }
   await settled()
   const failed = failure as { at: number; error: unknown } | null
-  if (!failed) return
+  if (!failed) return at
   const { session, handle } = lanes.first
   // what came behind a piece that failed counts for nothing
   await session.ask(path, (done) => session.sftp.fsetstat(handle, { size: failed.at } as never, done)).catch(() => {})

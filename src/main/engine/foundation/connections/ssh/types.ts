@@ -60,11 +60,12 @@ export interface RemoteFiles {
    * Writes a stream from `offset` on (default 0, which creates or cuts the file), many requests in flight; synced where the
    * server can. Resolves with the file's size.
    * @param options.exclusive fails with `exists` when there is such a file
+   * @param options.onTaken called when the server has all bytes, right before it syncs them, with the end of what was written
    */
   write(
     path: string,
     body: Readable,
-    options?: { offset?: number; exclusive?: boolean; mode?: number; signal?: AbortSignal },
+    options?: { offset?: number; exclusive?: boolean; mode?: number; signal?: AbortSignal; onTaken?: (end: number) => void },
   ): Promise<number>
   /** In place of what is there, in one step where the server can (posix-rename). */
   rename(from: string, to: string): Promise<void>
