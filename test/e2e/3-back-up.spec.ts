@@ -14,7 +14,7 @@ const newestRow = (window: Page) => window.getByRole('table', { name: 'Backups' 
 
 async function intoServer(window: Page): Promise<void> {
   await window.getByRole('button', { name: 'Other ways to back up' }).click()
-  await window.getByRole('menuitem', { name: /Into the server's folder/ }).click()
+  await window.getByRole('menuitem', { name: /Into the server’s folder/ }).click()
 }
 
 async function indexOf(folder: string): Promise<string> {
@@ -79,7 +79,7 @@ test('into the server’s folder it goes only with the site’s name in the shel
   const { server } = demoFolders(desk)
   const before = await indexOf(server)
   await window.getByRole('button', { name: 'Other ways to back up' }).click()
-  await expect(window.getByRole('menuitem', { name: /Into the server's folder/ })).toBeVisible()
+  await expect(window.getByRole('menuitem', { name: /Into the server’s folder/ })).toBeVisible()
   await statePictures(desk, 'backups-menu')
   await window.keyboard.press('Escape')
 

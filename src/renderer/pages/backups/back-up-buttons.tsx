@@ -57,7 +57,7 @@ export function BackUpButtons(props: { site: string; repositories: readonly Repo
             </Menu.Item>
             {settings?.server && (
               <Menu.Item onClick={() => void backUp(site, 'server')}>
-                Into the server's folder…
+                Into the server’s folder…
                 <span className={classes.menuHint}>Replaces the slot of today on {site}'s server; asks first</span>
               </Menu.Item>
             )}

@@ -80,7 +80,7 @@ export function DecryptPage() {
         {rows.length === 0 && broken.length === 0 && (
           <Empty
             title="Drop .enc files anywhere on this window"
-            text="Each is decrypted next to its original. Stored passwords are tried first; if none fits, the file's row asks for one. The .enc files stay as they are."
+            text="Each is decrypted next to its original. Stored passwords are tried first; if none fits, the file’s row asks for one. The .enc files stay as they are."
           >
             <Button variant="filled" onClick={() => void chooseAndDecrypt()}>
               Choose files…

@@ -58,7 +58,7 @@ export function JobDetail({ job, onClose }: { job: Job; onClose(): void }) {
           <dt>Id</dt>
           <dd className={classes.id}>
             <code>{job.id}</code>
-            <CopyButton text={job.id} label="Copy the job's id" />
+            <CopyButton text={job.id} label="Copy the job’s id" />
           </dd>
         </dl>
         {isJobActive(job) && job.phase && (

@@ -64,7 +64,7 @@ function ServerBackup({ job }: { job: Job }) {
   return (
     <div className={classes.part}>
       <h3>{result.data.name}</h3>
-      <p>Made by the server: {formatMoment(result.data.timestamp)} UTC. It stands in the server's own folder.</p>
+      <p>Made by the server: {formatMoment(result.data.timestamp)} UTC. It stands in the server’s own folder.</p>
     </div>
   )
 }

@@ -38,7 +38,7 @@ export function FirstRun({ problems }: { problems: readonly SettingsProblem[] })
             <p>Connect to its database, and to the folders of its server.</p>
             <ul>
               <Point>Host and user of PostgreSQL</Point>
-              <Point>The site's folders, if they are on this computer</Point>
+              <Point>The site’s folders, if they are on this computer</Point>
               <Point>Tested step by step; nothing is changed</Point>
             </ul>
             <Button variant="filled" leftSection={<IconPlus {...icon16} />} onClick={() => navigate({ page: 'add-site' })}>

@@ -55,7 +55,7 @@ export function ConnectionFields(
           kind="folder"
           label="Vault folder"
           placeholder={props.defaultVault === '' ? 'in the data folder of Backup Desk' : props.defaultVault}
-          hint="This computer's backups of the site, laid out exactly like the server's. Empty: a folder of its own."
+          hint="This computer’s backups of the site, laid out exactly like the server’s. Empty: a folder of its own."
         />
       )}
     </div>

@@ -38,7 +38,7 @@ export function DatabaseFields({ form, stored }: { form: FieldsProps; stored: St
         </HostFields>
       </Field>
       <TextField form={form} field="database" label="Database" />
-      <TextField form={form} field="schema" label="Schema" hint="Zotonic keeps a site in a schema of the site's name." />
+      <TextField form={form} field="schema" label="Schema" hint="Zotonic keeps a site in a schema of the site’s name." />
       <TextField form={form} field="user" label="User" />
       <SecretField
         form={form}
@@ -85,7 +85,7 @@ export function DatabaseFields({ form, stored }: { form: FieldsProps; stored: St
               field="certificateKeyFile"
               kind="file"
               label="Its key"
-              hint="PEM file of the certificate's key."
+              hint="PEM file of the certificate’s key."
             />
           )}
         </>

@@ -46,7 +46,7 @@ export function DiscoverServer(props: {
       >
         <SshFields form={form} stored={{ hasSshPassword: false, hasSshPassphrase: false }} />
         <details className={classes.more} open={draft.zotonicCommand !== '' || draft.zotonicRunAs !== '' || undefined}>
-          <summary>Where Zotonic's command is, and who runs it</summary>
+          <summary>Where Zotonic’s command is, and who runs it</summary>
           <ZotonicFields form={form} />
         </details>
         <div className={classes.testButton}>
@@ -71,7 +71,7 @@ export function DiscoverServer(props: {
         {!isLooking && job?.error && <Failure error={job.error} job={job} onRetry={look} />}
         {!job && !error && (
           <p className={classes.explain}>
-            Backup Desk logs in, asks Zotonic's command which sites there are, and reads their settings: database, folders,
+            Backup Desk logs in, asks Zotonic’s command which sites there are, and reads their settings: database, folders,
             filestore. Secrets that it finds stay in the engine and go to the secret store with the site.
           </p>
         )}

@@ -28,7 +28,7 @@ export function FilestoreFields({ form, stored }: { form: FieldsProps; stored: S
           />
           <TextField form={form} field="filestoreRegion" label="Region" />
           <TextField form={form} field="filestoreBucket" label="Bucket" />
-          <TextField form={form} field="filestorePrefix" label="Prefix" placeholder="the bucket's root" />
+          <TextField form={form} field="filestorePrefix" label="Prefix" placeholder="the bucket’s root" />
           <TextField form={form} field="filestoreAccessKey" label="Access key" />
           <SecretField
             form={form}
@@ -37,7 +37,7 @@ export function FilestoreFields({ form, stored }: { form: FieldsProps; stored: S
             isStored={stored.hasFilestoreSecret}
             hint="Kept in the secret store of this computer, never in the settings file."
           />
-          <Field label="Address" hint="Off only where the server wants the bucket in the host's name.">
+          <Field label="Address" hint="Off only where the server wants the bucket in the host’s name.">
             <Checkbox
               className={classes.check}
               label="The bucket in the path"

@@ -59,9 +59,9 @@ export function ModBackupFields({ site }: { site: string }) {
   }
   if (read.error)
     return (
-      <ErrorBox title="The server's backup settings could not be read." error={read.error} onRetry={() => void read.refetch()} />
+      <ErrorBox title="The server’s backup settings could not be read." error={read.error} onRetry={() => void read.refetch()} />
     )
-  return <SkeletonRows rows={6} height={32} label="Reading the server's backup settings" />
+  return <SkeletonRows rows={6} height={32} label="Reading the server’s backup settings" />
 }
 
 function Loaded({ site, settings, saving }: { site: string; settings: ModBackupSettings; saving: ReturnType<typeof useSave> }) {

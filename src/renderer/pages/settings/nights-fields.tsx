@@ -106,21 +106,21 @@ export function NightsFields({ draft, errors, change }: FieldsProps) {
       </div>
       <section className={classes.panel} aria-label="Coming nights">
         {nights.error && <ErrorBox error={nights.error} onRetry={() => void nights.refetch()} />}
-        <State site={draft.name} />
+        <State site={draft.name} isOn={draft.nights} />
         <ComingNights site={draft.name} to={isSaved ? draft.nightsTo : undefined} />
       </section>
     </div>
   )
 }
 
-function State({ site }: { site: string }) {
+function State({ site, isOn }: { site: string; isOn: boolean }) {
   const state = useNightlyState(site)
   const now = useNow()
   if (!state) return null
   return (
     <>
       <div className={classes.panelHead}>
-        <h2>{nextNightText(state, now)}</h2>
+        <h2>{isOn && !state.schedule.enabled ? 'Nights to come, once this is saved' : nextNightText(state, now)}</h2>
       </div>
       {state.missed !== null && <Notice tone="warn">{state.missed}</Notice>}
       {state.last && (

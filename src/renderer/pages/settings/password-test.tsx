@@ -4,7 +4,7 @@ import type { PasswordTest, PasswordTrial } from '#shared/contract/secrets.ts'
 import type { AppError } from '#shared/errors.ts'
 import { readError } from '../../bridge.ts'
 import { Badge } from '../../components/badge.tsx'
-import { icon14 } from '../../components/icons.tsx'
+import { icon14, REPOSITORY_LABEL } from '../../components/icons.tsx'
 import { CommandLine } from '../../components/kbd.tsx'
 import { ErrorBox } from '../../components/states.tsx'
 import { callUnlocking } from '../../queries.ts'
@@ -62,14 +62,14 @@ export function PasswordTestPanel({
         {result?.trials.map((trial) => (
           <li key={trial.repository} data-outcome={STEP_OF[trial.outcome]}>
             <OutcomeIcon outcome={trial.outcome} />
-            <b>{trial.repository === 'vault' ? 'Vault' : 'Server'}</b>
+            <b>{REPOSITORY_LABEL[trial.repository]}</b>
             <span data-selectable>{trial.finding}</span>
           </li>
         ))}
         {result?.problems.map(({ repository, message, hint }) => (
           <li key={`problem-${repository}`} data-outcome="failed">
             <IconAlertCircle {...icon14} />
-            <b>{repository === 'vault' ? 'Vault' : 'Server'}</b>
+            <b>{PLACE_LABEL[repository] ?? repository}</b>
             <span data-selectable>{message}</span>
             <p className={classes.advice}>{hint}</p>
           </li>
@@ -79,6 +79,8 @@ export function PasswordTestPanel({
     </section>
   )
 }
+
+const PLACE_LABEL: Record<string, string> = REPOSITORY_LABEL
 
 const STEP_OF: Record<PasswordTrial['outcome'], 'passed' | 'warning' | 'failed'> = {
   opens: 'passed',

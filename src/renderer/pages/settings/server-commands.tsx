@@ -96,9 +96,9 @@ export function TakePassword({ site }: { site: string }) {
     setBusy(false)
   }
   return (
-    <section className={classes.panel} aria-label="The site's own password">
+    <section className={classes.panel} aria-label="The site’s own password">
       <div className={classes.panelHead}>
-        <h2>The site's own password</h2>
+        <h2>The site’s own password</h2>
       </div>
       {!hasPassword && <p className={classes.explain}>No encryption password is set on the server.</p>}
       {hasPassword && !asking && (
@@ -112,7 +112,7 @@ export function TakePassword({ site }: { site: string }) {
               leftSection={<IconKey {...icon16} />}
               onClick={() => (isStored ? void take() : setAsking(true))}
             >
-              Take the site's own password
+              Take the site’s own password
             </Button>
           </div>
         </>

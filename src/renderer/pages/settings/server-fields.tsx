@@ -165,7 +165,7 @@ function LocalFolders({ form }: { form: FieldsProps }) {
         field="siteDir"
         kind="folder"
         label="Site folder"
-        hint="Holds the site's own code and configuration."
+        hint="Holds the site’s own code and configuration."
       />
       <PlaceField form={form} field="filesDir" kind="folder" label="Files folder" hint="Holds archive (the media) and backup." />
       <PlaceField form={form} field="securityDir" kind="folder" label="Security folder" hint="Holds certificates and keys." />

@@ -88,7 +88,7 @@ async function connect(steps: Steps, ssh: SshConnections, target: SshTarget): Pr
     const names = Object.keys(LABELS) as ConnectStep['name'][]
     steps.skip(
       names.slice(names.indexOf(at) + 1).map((name) => LABELS[name]),
-      `"${LABELS[at]}" failed`,
+      `“${LABELS[at]}” failed`,
     )
     const shown = code === 'host-key-unknown' ? hostKeySchema.safeParse(details) : null
     return { connection: null, unknownHost: shown?.data ?? null }

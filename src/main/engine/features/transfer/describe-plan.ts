@@ -1,5 +1,5 @@
 import { formatBytes, formatMoment, formatPlanLabel, formatPlural, formatSome } from '#shared/format.ts'
-import type { RepositoryName } from '#shared/model/backup.ts'
+import { inPlace, type RepositoryName } from '#shared/model/backup.ts'
 import type { Confirmation } from '#shared/model/plan.ts'
 import type { TransferItem, TransferPlan } from '#shared/model/transfer.ts'
 
@@ -36,7 +36,7 @@ export function confirmationOf(plan: TransferPlan): Confirmation | null {
       { label: 'Replaced', text: replaced(copied) },
       { label: 'Written', text: copied.length === 0 ? 'nothing' : `${many}, ${formatBytes(plan.bytes)}, in ${toPlace}` },
       { label: 'Deleted', text: deleted(plan) },
-      { label: 'Stays', text: `the live site, everything in ${PLACE_WORDS[from]}, and whatever else is in ${PLACE_WORDS[to]}` },
+      { label: 'Stays', text: `the live site, everything ${inPlace(from)}, and whatever else is ${inPlace(to)}` },
       { label: 'Way back', text: wayBack(plan, copied) },
     ],
     typedName: site,

@@ -52,7 +52,7 @@ export async function* testFilestore(
     const missing = needs.find((step) => failed.has(step))
     if (missing) {
       failed.add(name)
-      return check(name, { outcome: 'skipped', finding: `Not tried, because "${missing}" failed.` })
+      return check(name, { outcome: 'skipped', finding: `Not tried, because “${missing}” failed.` })
     }
     const start = performance.now()
     try {
@@ -74,7 +74,7 @@ export async function* testFilestore(
   const s3 = await openS3({ settings, secret }).catch((error: AppError) => error)
   if (!('send' in s3)) {
     yield check('resolve', { outcome: 'failed', finding: s3.message, advice: s3.hint })
-    for (const name of STEPS.slice(1)) yield check(name, { outcome: 'skipped', finding: 'Not tried, because "resolve" failed.' })
+    for (const name of STEPS.slice(1)) yield check(name, { outcome: 'skipped', finding: 'Not tried, because “resolve” failed.' })
     return
   }
   const unreachable = (error: unknown) => filestoreError(error, s3, 'take a connection')
