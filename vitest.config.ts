@@ -8,6 +8,7 @@ export default defineConfig({
     // real databases and processes: on a machine that is busy with others each takes many times as long
     testTimeout: 180_000,
     hookTimeout: 180_000,
+    expect: { poll: { timeout: 30_000 } },
     maxWorkers: 2,
     globalSetup: ['test/support/postgres-template.ts'],
   },

@@ -87,7 +87,7 @@ describe.skipIf(!hasFixtures)('a backup whose program is killed', () => {
 
 /** Resolves when a file for the making is there. */
 async function hasBegun(vault: string): Promise<boolean> {
-  for (let tries = 0; tries < 1000; tries++) {
+  for (let tries = 0; tries < 20_000; tries++) {
     if ((await readdir(vault)).some((file) => file.endsWith('.part'))) return true
     await sleep(5)
   }

@@ -85,7 +85,7 @@ describe('a database through a server', () => {
     expect(await asked).toBeInstanceOf(Error)
     expect(Date.now() - since).toBeLessThan(allowed(5000))
     const left = "SELECT count(*)::int AS n FROM pg_stat_activity WHERE query LIKE 'COPY (SELECT repeat%'"
-    for (let tries = 0; tries < 100; tries++) {
+    for (let tries = 0; tries < 300; tries++) {
       if (((await ask(tunnelled(), left)) as { n: number }).n === 0) return
       await sleep(100)
     }
@@ -153,7 +153,7 @@ describe.each(['directly', 'through a server'])('TLS, %s', (way) => {
     const byCertificate = to({ tls: 'verify-full', caFile, user: 'by_certificate', certificateFile, keyFile })
     expect(await dump(byCertificate)).toContain('dump complete')
     if (way === 'through a server') expect(await dump(to({ host: server.socketFolder }))).toContain('dump complete')
-    for (let tries = 0; (await readdir(scratch)).length > 0 && tries < 50; tries++) await sleep(20)
+    for (let tries = 0; (await readdir(scratch)).length > 0 && tries < 1500; tries++) await sleep(20)
     expect(await readdir(scratch)).toEqual([])
   })
 })

@@ -75,7 +75,7 @@ beforeAll(async () => {
   await server.psql('postgres', 'SELECT pg_reload_conf()')
   await server.createDatabase('site')
   await server.psql('site', 'CREATE SCHEMA s; CREATE TABLE s.t AS SELECT 1 AS a')
-  for (let tries = 0; (await server.psql('postgres', 'SHOW ssl')).trim() !== 'on' && tries < 100; tries++) await sleep(50)
+  for (let tries = 0; (await server.psql('postgres', 'SHOW ssl')).trim() !== 'on' && tries < 600; tries++) await sleep(50)
 })
 
 afterAll(async () => {

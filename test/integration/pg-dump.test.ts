@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -67,7 +68,7 @@ async function backends(): Promise<number[]> {
 }
 
 async function expectNothingLeft(): Promise<void> {
-  for (let waited = 0; waited < 5000 && ((await backends()).length > 0 || (await readdir(scratch)).length > 0); waited += 50)
+  for (let waited = 0; waited < 30_000 && ((await backends()).length > 0 || (await readdir(scratch)).length > 0); waited += 50)
     await sleep(50)
   expect(await backends()).toEqual([])
   expect(await readdir(scratch)).toEqual([])
@@ -227,10 +228,11 @@ describe('what goes wrong', () => {
       `trap '' TERM PIPE; echo $$ > ${folder}/stubborn.pid; while :; do sleep 0.1; done`,
     )
     const held = await dump({ tools: [stubborn] })
-    await sleep(300)
+    const pidOf = async () => Number(await readFile(join(folder, 'stubborn.pid'), 'utf8').catch(() => ''))
+    await expect.poll(pidOf).toBeGreaterThan(0)
+    const pid = await pidOf()
     held.stream.destroy()
-    const pid = Number(await readFile(join(folder, 'stubborn.pid'), 'utf8'))
-    await expect.poll(() => isAlive(pid), { timeout: 6000 }).toBe(false)
+    await expect.poll(() => isAlive(pid)).toBe(false)
     await expectNothingLeft()
   })
 })
@@ -310,13 +312,16 @@ describe('which engine', () => {
     const lock = `SET application_name = 'the rival'; BEGIN; LOCK TABLE s.rows IN ACCESS EXCLUSIVE MODE`
     try {
       const [tool] = await findPgDumps()
-      const late = await fakeTool('late', `sleep 1; exec ${tool?.path} "$@"`)
+      const [begun, goOn] = [join(folder, 'late-begun'), join(folder, 'late-go-on')]
+      const waits = `touch ${begun}; while [ ! -e ${goOn} ]; do sleep 0.05; done`
+      const late = await fakeTool('late', `${waits}; exec ${tool?.path} "$@"`)
       if (who === 'the survey') await rival.query(lock)
       const made = textOf({ tools: [late], lockWaitMs: 1500 })
       made.catch(() => {})
       if (who === 'pg_dump') {
-        await sleep(600)
+        await expect.poll(() => existsSync(begun)).toBe(true)
         await rival.query(lock)
+        await writeFile(goOn, '')
       }
       const error = await failure(made)
       expect(error.code).toBe('database-locked')

@@ -124,7 +124,7 @@ describe('with the agent', () => {
     socket = join(sshd.folder, 'agent')
     agent = spawn('ssh-agent', ['-D', '-a', socket], { stdio: 'ignore' })
     const env = { ...process.env, SSH_AUTH_SOCK: socket }
-    for (let tries = 0; tries < 100; tries++) {
+    for (let tries = 0; tries < 1000; tries++) {
       await sleep(20)
       if (await run('ssh-add', ['-q', sshd.keyFile], { env }).catch(() => null)) return
     }

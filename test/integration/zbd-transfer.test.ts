@@ -115,13 +115,13 @@ describe.skipIf(why !== null)('zbd copy and zbd sync', () => {
     const { options, server, vault, home } = await newSite(null)
     await makeBackup(server, { database: 12 * MIB, config: 1000, files: 3 * MIB })
     // slow enough to be killed in the middle
-    await writeFile(join(home, 'settings.json'), JSON.stringify({ version: 1, transferLimit: 12_000 }))
+    await writeFile(join(home, 'settings.json'), JSON.stringify({ version: 1, transferLimit: 5000 }))
     const command = ['copy', 'testsite', 'testsite-1', '--from', 'server', '--to', 'vault', '--json']
     let stored = 0
     for (const wanted of [2, 5, 8].map((mib) => mib * MIB)) {
       const child = spawnZbd(command, options)
       const ended = once(child, 'exit')
-      for (let waited = 0; stored < wanted && waited < 1000 && child.exitCode === null; waited += 1) {
+      for (let waited = 0; stored < wanted && waited < 6000 && child.exitCode === null; waited += 1) {
         await sleep(10)
         const [part] = await leftIn(vault).catch(() => [])
         stored = part ? (await stat(join(vault, part)).catch(() => ({ size: 0 }))).size : 0

@@ -2,12 +2,12 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { randomBytes, randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
+import { freePort } from './postgres.ts'
 
 /** The keys of somebody who may use the S3 server. */
 export interface S3User {
@@ -74,7 +74,7 @@ export async function startS3(): Promise<TestS3> {
 
 async function startIn(folder: string, children: ChildProcess[], stop: () => Promise<void>): Promise<TestS3> {
   for (const name of ['mon', 'osd', 'run', 'log', 'home']) await mkdir(join(folder, name))
-  const [port, monitorPort] = await freePorts()
+  const [port, monitorPort] = [await freePort(), await freePort()]
   const storeId = randomUUID()
   const config = join(folder, 'ceph.conf')
   await writeFile(config, configuration(folder, { port, monitorPort, storeId }))
@@ -167,19 +167,6 @@ async function answers(endpoint: string): Promise<boolean> {
 function endOf(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve()
   return new Promise((resolve) => child.once('exit', () => resolve()))
-}
-
-/** Held open together, so that they differ. */
-async function freePorts(): Promise<[number, number]> {
-  const servers = [createServer(), createServer()]
-  const ports: number[] = []
-  for (const server of servers) {
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-    const address = server.address()
-    ports.push(typeof address === 'object' && address ? address.port : 0)
-  }
-  for (const server of servers) await new Promise<void>((resolve) => server.close(() => resolve()))
-  return [ports[0] ?? 0, ports[1] ?? 0]
 }
 
 /** One monitor and one store, nothing replicated, nothing signed between them, all files in the folder. */

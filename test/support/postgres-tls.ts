@@ -48,7 +48,7 @@ export async function switchOnTls(server: Postgres15, options: { name: string; c
   await server.psql('postgres', "ALTER SYSTEM SET ssl_ca_file = 'ca.pem'")
   await server.psql('postgres', 'ALTER SYSTEM SET ssl = on')
   await server.psql('postgres', 'SELECT pg_reload_conf()')
-  for (let tries = 0; (await server.psql('postgres', 'SHOW ssl')).trim() !== 'on' && tries < 100; tries++) await sleep(50)
+  for (let tries = 0; (await server.psql('postgres', 'SHOW ssl')).trim() !== 'on' && tries < 600; tries++) await sleep(50)
   return {
     folder,
     caFile: join(folder, 'ca.pem'),

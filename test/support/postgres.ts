@@ -1,5 +1,5 @@
 import { execFile, spawn } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomInt } from 'node:crypto'
 import { createReadStream, existsSync } from 'node:fs'
 import { chmod, chown, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
@@ -116,7 +116,7 @@ export async function startPostgres15(options: { hasSocket?: boolean } = {}): Pr
     }
   }
   try {
-    await query(`CREATE ROLE zotonic LOGIN CREATEDB PASSWORD '${password}'`, 150)
+    await query(`CREATE ROLE zotonic LOGIN CREATEDB PASSWORD '${password}'`, 600)
   } catch (error) {
     await stop()
     throw error
@@ -230,15 +230,20 @@ async function unprivileged(): Promise<{ uid: number; gid: number } | null> {
   return { uid: Number(user[2]), gid: Number(user[3]) }
 }
 
-/** A port of 127.0.0.1 that nothing listens on right now. */
+/**
+ * A port of 127.0.0.1 that nothing listens on right now, below those that Linux gives out by itself: no connection of another test
+ * takes it before the server that it is for listens, or while that starts anew.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', resolve)
-  })
-  const address = server.address()
-  await new Promise<void>((resolve) => server.close(() => resolve()))
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
+  for (;;) {
+    const port = randomInt(12_000, 32_000)
+    const server = createServer()
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false))
+      server.listen(port, '127.0.0.1', () => resolve(true))
+    })
+    if (!isFree) continue
+    await new Promise<void>((resolve) => server.close(() => resolve()))
+    return port
+  }
 }

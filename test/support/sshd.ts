@@ -111,7 +111,7 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
     })
     server = child
     for (let tries = 0; !(await answers(port)); tries++) {
-      if (child.exitCode !== null || tries > 200) throw new Error(`sshd did not start: ${messages}`)
+      if (child.exitCode !== null || tries > 1200) throw new Error(`sshd did not start: ${messages}`)
       await sleep(25)
     }
   }

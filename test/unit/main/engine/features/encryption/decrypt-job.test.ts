@@ -47,7 +47,7 @@ const start = async (input: { files: string[] } & Record<string, unknown>): Prom
 
 /** Waits until the job looks like this. */
 async function until(jobId: string, fits: (job: Job) => boolean): Promise<Job> {
-  for (let tries = 0; tries < 600; tries += 1) {
+  for (let tries = 0; tries < 4000; tries += 1) {
     const job = await open.jobs.show(jobId).then(
       (shown) => shown.job,
       () => null,

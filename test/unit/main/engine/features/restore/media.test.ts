@@ -16,7 +16,6 @@ import {
 } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { undoFiles } from '#engine/features/restore/files/undo-files.ts'
 import { MEDIA_LIMITS } from '#engine/features/restore/media/limits.ts'
@@ -182,10 +181,12 @@ describe('restoring media', () => {
     const archive = join(filesDir, 'archive')
     const others = Array.from({ length: 100 }, (_, at) => ({ name: `./2026/11/other-${at}`, content: 'x' }))
     const tar = tarByHand([{ name: './2026/11/new', content: 'then' }, ...others])
+    const folder = join(filesDir, 'backup-desk-undo', JOB, 'staged')
+    const staged = async () => (await readdir(folder, { recursive: true }).catch(() => [])).length
     async function* source() {
       // a batch is made ready, but before the end of the archive nothing is put in place
       yield tar.subarray(0, 90 * 1024)
-      await sleep(100)
+      await expect.poll(staged).toBeGreaterThan(1)
       await writeFile(join(archive, '2026/11/new'), 'of the site')
       yield tar.subarray(90 * 1024)
     }

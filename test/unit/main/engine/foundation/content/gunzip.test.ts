@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -111,18 +110,24 @@ describe('gunzip', () => {
 
   it('unpacks a thousandfold in bounded memory, without holding anything up', async () => {
     const bomb = gzipSync(Buffer.alloc(300_000_000), { level: 1 })
-    const delay = monitorEventLoopDelay({ resolution: 5 })
+    // what this thread computes between two turns of its timer: the clock would blame busy neighbours
+    let longest = 0
+    let last = process.threadCpuUsage()
+    const sampler = setInterval(() => {
+      const used = process.threadCpuUsage(last)
+      last = process.threadCpuUsage()
+      longest = Math.max(longest, (used.user + used.system) / 1000)
+    }, 2)
     const before = process.memoryUsage().rss
     let most = 0
     let bytes = 0
-    delay.enable()
     for await (const piece of gunzip(cutUp(bomb, 256 * 1024))) {
       bytes += piece.length
       most = Math.max(most, process.memoryUsage().rss - before)
     }
-    delay.disable()
+    clearInterval(sampler)
     expect(bytes).toBe(300_000_000)
     expect(most).toBeLessThan(100e6)
-    expect(delay.percentile(99) / 1e6).toBeLessThan(50)
+    expect(longest).toBeLessThan(50)
   })
 })
