@@ -70,7 +70,7 @@ test('files dropped anywhere are decrypted, each with its own outcome', async ({
     'The password does not fit this file. Nothing was written; the .enc file is as it was.',
   )
   await expect(ascii).toHaveValue('')
-  expect(Date.now() - tried).toBeLessThan(15_000)
+  expect(Date.now() - tried).toBeLessThan(30_000)
   await expect(fileRow(desk, 'p100000-utf8.bin.enc').getByRole('textbox')).toBeVisible()
   await pictures(desk, 'decrypt-needs-password')
   expect(await readdir(folder)).toEqual(names.toSorted())

@@ -22,7 +22,7 @@ async function stopDemo(desk: Desk): Promise<void> {
   const { window } = desk
   await goTo(window, 'Preferences')
   await window.getByRole('button', { name: 'Stop', exact: true }).click()
-  await expect(window.getByRole('button', { name: 'Start', exact: true })).toBeVisible({ timeout: 30_000 })
+  await expect(window.getByRole('button', { name: 'Start', exact: true })).toBeVisible({ timeout: 60_000 })
 }
 
 test('a backup from a database that is down fails with a reason and a way on', async ({ desk }) => {
@@ -100,7 +100,7 @@ test('the demo is removed with its name typed', async ({ desk }) => {
   await expect(page.getByRole('heading')).toHaveText('Remove the demo site from this computer?')
   await statePictures(desk, 'confirm-remove-demo', page)
   await confirm(page, 'demo')
-  await expect(window.getByText('Not set up')).toBeVisible({ timeout: 30_000 })
+  await expect(window.getByText('Not set up')).toBeVisible({ timeout: 60_000 })
   await statePictures(desk, 'preferences-demo-absent')
   await expect(sidebar(window).getByRole('button', { name: 'demo' })).toHaveCount(0)
   expect(await stat(join(desk.home, 'demo')).catch(() => null)).toBeNull()

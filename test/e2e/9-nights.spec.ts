@@ -76,7 +76,7 @@ test('stays in the tray when asked to, tells of a failed night there, and comes 
     }),
   )
   await expect
-    .poll(async () => (await noted(app)).notices, { timeout: 40_000 })
+    .poll(async () => (await noted(app)).notices, { timeout: 90_000 })
     .toEqual([expect.stringMatching(/^Nightly backup of broken failed: /)])
   await expect.poll(async () => (await noted(app)).tips.at(-1)).toBe('Backup Desk\nNot backed up tonight: broken')
 
@@ -115,7 +115,7 @@ test('started hidden shows no window until it is asked for one', async () => {
   })
   await noteDesktop({ electron })
   // the engine is at work, though nobody looks
-  await expect.poll(async () => (await noted({ electron })).tips.at(-1), { timeout: 20_000 }).toContain('No nightly backups')
+  await expect.poll(async () => (await noted({ electron })).tips.at(-1), { timeout: 60_000 }).toContain('No nightly backups')
   expect(await windows({ electron })).toBe(0)
   const opened = electron.waitForEvent('window')
   expect(await startAgain(home.path)).toBe(0)

@@ -285,7 +285,7 @@ test('an engine that dies is started again, and the window goes on', async () =>
   const before = await enginePid()
   if (before === undefined) throw new Error('no engine')
   process.kill(before, 'SIGKILL')
-  await expect.poll(enginePid, { timeout: 10_000 }).not.toBe(before)
+  await expect.poll(enginePid, { timeout: 60_000 }).not.toBe(before)
   expect(['answered', 'engine-restarted']).toContain(await ask())
   expect(await ask()).toBe('answered')
   await app.close()
@@ -294,7 +294,7 @@ test('an engine that dies is started again, and the window goes on', async () =>
 test('a second start with the same home folder ends and leaves the first one alone', async () => {
   const app = await launchApp()
   const env = { ...process.env, BACKUP_DESK_HOME: app.home }
-  await run(electronExecutable(), [...sandboxFlags(), projectRoot], { env, timeout: 30_000 })
+  await run(electronExecutable(), [...sandboxFlags(), projectRoot], { env, timeout: 90_000 })
   expect(app.electron.windows()).toHaveLength(1)
   await app.close()
 })

@@ -44,7 +44,7 @@ async function startDesk(): Promise<Desk & { close(): Promise<void> }> {
         await running.or(start).waitFor()
         if (await start.isVisible()) {
           await start.click()
-          await running.waitFor({ timeout: 30_000 })
+          await running.waitFor({ timeout: 60_000 })
         }
       } else {
         await window.getByRole('button', { name: 'Open the demo site' }).click()
@@ -75,7 +75,7 @@ export const test = base.extend<{ noComplaints: undefined }, { desk: Desk; hasOw
       await give(desk)
       await desk.close()
     },
-    { scope: 'worker', timeout: 60_000 },
+    { scope: 'worker', timeout: 120_000 },
   ],
   noComplaints: [
     async ({ desk }, give) => {
