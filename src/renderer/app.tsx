@@ -63,7 +63,7 @@ function CurrentPage() {
     case 'restore':
       return <RestorePage key={`${route.site} ${route.name} ${route.timestamp}`} {...route} />
     case 'transfer':
-      return <TransferPage key={`${route.site} ${route.from} ${route.to} ${route.backup?.name}`} {...route} />
+      return <TransferPage key={JSON.stringify(route)} {...route} />
     case 'way-back':
       return <WayBackPage key={`${route.site} ${route.kind} ${route.kept}`} {...route} />
     case 'site':

@@ -15,6 +15,7 @@ export function addTransferCommands(program: Command, run: Run): void {
     .requiredOption('--from <repository>', 'vault, server or filestore')
     .requiredOption('--to <repository>', 'vault, server or filestore')
     .option('--timestamp <moment>', 'only the backup of that moment, as "zbd list" has it')
+    .option('--replace-other', 'also in place of another backup of the same moment, which is pinned in the vault first')
     .option('--plan', 'show what would happen; change nothing')
     .option('--confirm <site>', CONFIRM)
     .action((site: string, name: string, options: CopyOptions) => {

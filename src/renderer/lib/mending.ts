@@ -29,6 +29,24 @@ export function mendings(row: Pick<BackupRow, 'slot' | 'copies'>): Mending[] {
   })
 }
 
+/**
+ * Two copies that differ and may both be good: either can take the place of the other, and nobody but the operator knows which is
+ * wanted. Nothing while one can be told to be the bad one, or verifying could still tell.
+ */
+export function rivals(row: Pick<BackupRow, 'slot' | 'copies'>): Mending[] {
+  const odd = REPOSITORIES.find((repository) => row.copies[repository]?.state === 'differs')
+  const other = REPOSITORIES.find((repository) => row.copies[repository]?.state === 'present')
+  const [one, second] = [odd && row.copies[odd], other && row.copies[other]]
+  if (row.slot === null || !odd || !other || !one || !second || mendings(row).length > 0) return []
+  const areProven = provenLevel(one) >= 1 && provenLevel(second) >= 1
+  if (!areProven && !isAnother(one.entry, second.entry)) return []
+  const why = `The ${other} and the ${odd} copy are two backups of one moment${areProven ? ', both verified' : ''}: choose which one stays. The other one is pinned.`
+  return [
+    { to: odd, from: other, why },
+    { to: other, from: odd, why },
+  ]
+}
+
 /** `failed`: verifying found it damaged; `lacking`: files are not there; `differing`: from others, and nobody has verified it. */
 type Flaw = 'failed' | 'lacking' | 'differing'
 

@@ -11,7 +11,14 @@ export interface TransferChoice {
 /** What is copied: one backup, or all that the target lacks. */
 export interface TransferSubject {
   site: string
-  backup: { name: string; timestamp: string } | null
+  backup: ChosenBackup | null
+}
+
+export interface ChosenBackup {
+  name: string
+  timestamp: string
+  /** Takes the place of another backup of the same moment too, which is pinned first. */
+  replaceOther?: boolean
 }
 
 /** A place is not copied onto itself: choosing the other end's place turns the direction round. */
@@ -28,7 +35,14 @@ export function transferCommand(
   confirm: boolean,
 ): string {
   const what = backup ? `zbd copy ${site} ${backup.name}` : `zbd sync ${site}`
-  return [what, `--from ${from}`, `--to ${to}`, deleteOthers ? '--delete' : '', confirm ? `--confirm ${site}` : '']
+  return [
+    what,
+    `--from ${from}`,
+    `--to ${to}`,
+    deleteOthers ? '--delete' : '',
+    backup?.replaceOther ? '--replace-other' : '',
+    confirm ? `--confirm ${site}` : '',
+  ]
     .filter((word) => word !== '')
     .join(' ')
 }

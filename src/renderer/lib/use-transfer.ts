@@ -18,6 +18,7 @@ export function useTransfer({ site, backup }: TransferSubject, first: Pick<Trans
   const latest = useRef(choice)
   const name = backup?.name
   const timestamp = backup?.timestamp
+  const replaceOther = backup?.replaceOther ?? false
 
   const change = useCallback(
     (changed: Partial<TransferChoice>) => {
@@ -25,10 +26,14 @@ export function useTransfer({ site, backup }: TransferSubject, first: Pick<Trans
       latest.current = next
       setChoice(next)
       void makePlan(() =>
-        callUnlocking('transfer.plan', { site, ...next, ...(name === undefined ? {} : { names: [name], timestamp }) }),
+        callUnlocking('transfer.plan', {
+          site,
+          ...next,
+          ...(name === undefined ? {} : { names: [name], timestamp, replaceOther }),
+        }),
       )
     },
-    [makePlan, site, name, timestamp],
+    [makePlan, site, name, timestamp, replaceOther],
   )
   useEffect(() => change({}), [change])
   return { ...planned, choice, change }

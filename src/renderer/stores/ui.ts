@@ -1,5 +1,6 @@
 import { create } from 'zustand'
 import type { RepositoryName } from '#shared/model/backup.ts'
+import type { ChosenBackup } from '../lib/transfer-choice.ts'
 
 export type SitePage = 'overview' | 'backups' | 'jobs' | 'settings'
 
@@ -15,7 +16,7 @@ export type Route =
   | { page: 'site'; site: string; tab: SitePage; job?: string; section?: SettingsSection }
   | { page: 'restore'; site: string; name: string; timestamp: string; from?: RepositoryName }
   /** Without a backup all are brought in step. */
-  | { page: 'transfer'; site: string; from: RepositoryName; to: RepositoryName; backup?: { name: string; timestamp: string } }
+  | { page: 'transfer'; site: string; from: RepositoryName; to: RepositoryName; backup?: ChosenBackup }
   | { page: 'way-back'; site: string; kind: 'undo' | 'drop'; kept: string }
 
 export interface Toast {

@@ -21,6 +21,8 @@ export const transfer = {
       timestamp: z.string().optional(),
       /** Only this many, the newest. */
       newest: z.int().min(1).max(1000).optional(),
+      /** With one name: also where the slot has another backup of the same moment, which is pinned in the vault first. */
+      replaceOther: z.boolean().default(false),
       /** Delete rotation slots of the target that the source does not have. */
       deleteOthers: z.boolean().default(false),
     }),

@@ -13,6 +13,8 @@ export const transferItemSchema = z.object({
   action: z.enum(['copy', 'resume', 'same', 'refused']),
   /** What is there of the same moment is damaged, or lacks parts: it is put in place once more. */
   mends: z.boolean(),
+  /** What is there of the same moment is another backup, which this one takes the place of, as asked for; it is pinned first. */
+  displaces: z.boolean().default(false),
   /** One sentence. */
   reason: z.string(),
   parts: z.array(z.object({ part: partKindSchema, file: z.string(), size: z.number() })),

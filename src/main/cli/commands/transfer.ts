@@ -19,6 +19,7 @@ interface TransferOptions {
 
 export interface CopyOptions extends TransferOptions {
   timestamp?: string
+  replaceOther?: boolean
 }
 
 export interface SyncOptions extends TransferOptions {
@@ -35,7 +36,7 @@ export interface Direction {
 export function readDirection(
   command: string,
   site: string,
-  options: TransferOptions & { delete?: boolean; timestamp?: string },
+  options: TransferOptions & { delete?: boolean; timestamp?: string; replaceOther?: boolean },
 ): Direction {
   const { plan, confirm, timestamp } = options
   const from = repositoryOption(options.from, '--from', repositoryNameSchema.options) ?? 'vault'
@@ -45,7 +46,7 @@ export function readDirection(
   if (confirm !== undefined && confirm !== site) {
     throw wrongUse(`${command}: --confirm names "${confirm}", but the site is "${site}". Nothing was done.`)
   }
-  if (!plan && confirm === undefined && (to !== 'vault' || options.delete)) {
+  if (!plan && confirm === undefined && (to !== 'vault' || options.delete || options.replaceOther)) {
     throw wrongUse(`${command}: nothing was done. --plan shows what would happen; --confirm ${site} does it.`)
   }
   if (timestamp !== undefined && Number.isNaN(Date.parse(timestamp))) {
@@ -66,6 +67,7 @@ export async function copyBackup(
     site,
     ...direction,
     names: [name],
+    replaceOther: options.replaceOther ?? false,
     ...(timestamp === undefined ? {} : { timestamp }),
   })
   return transfer(session, planning.jobId, options)

@@ -15,7 +15,7 @@ import type { Command } from '../../commands.ts'
 import { icon16 } from '../../components/icons.tsx'
 import { fetchBackup } from '../../lib/fetch-backup.ts'
 import type { BackupRow } from '../../lib/join-backups.ts'
-import { type Mending, mendings } from '../../lib/mending.ts'
+import { type Mending, mendings, rivals } from '../../lib/mending.ts'
 import { showError } from '../../lib/show-error.ts'
 import { transferCommand } from '../../lib/transfer-choice.ts'
 import { copyTargets, fetchSource } from '../../lib/transfers.ts'
@@ -193,6 +193,16 @@ export function openMending(site: string, { name, timestamp }: BackupRow, { from
   navigate({ page: 'transfer', site, from, to, backup: { name, timestamp } })
 }
 
+/** "Take the server copy for the vault…" */
+export function rivalLabel({ from, to }: Mending): string {
+  return `Take the ${from} copy for the ${to}…`
+}
+
+/** The plan of putting one of two copies that differ in the other's place. */
+export function openRival(site: string, { name, timestamp }: BackupRow, { from, to }: Mending): void {
+  navigate({ page: 'transfer', site, from, to, backup: { name, timestamp, replaceOther: true } })
+}
+
 /** What can be done with one copy of a backup: lines of the palette; the inspector has a button beside the copy. */
 export function copyCommands(site: string, row: BackupRow, repositories: readonly RepositoryName[]): Command[] {
   const { name, timestamp } = row
@@ -213,6 +223,12 @@ export function copyCommands(site: string, row: BackupRow, repositories: readonl
         group: 'Actions' as const,
         run: () => openMending(site, row, mending),
       })),
+    ...rivals(row).map((rival) => ({
+      id: `backup-take-${rival.from}-${rival.to}`,
+      title: `${name}: ${rivalLabel(rival).toLowerCase()}`,
+      group: 'Actions' as const,
+      run: () => openRival(site, row, rival),
+    })),
     ...(targets.length < 2 ? [] : targets).map(({ from, to }) => ({
       id: `backup-copy-${to}`,
       title: `Copy ${name} to the ${to}…`,

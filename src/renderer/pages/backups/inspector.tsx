@@ -11,10 +11,10 @@ import { Pane, PaneSection } from '../../components/pane.tsx'
 import { partWord, REPOSITORIES, sizeWord } from '../../lib/copies.ts'
 import type { BackupRow } from '../../lib/join-backups.ts'
 import { levelSummaries } from '../../lib/levels.ts'
-import { mendings } from '../../lib/mending.ts'
+import { mendings, rivals } from '../../lib/mending.ts'
 import type { RepositoryPlace } from '../../lib/site-places.ts'
 import { useNow } from '../../stores/clock.ts'
-import { type BackupAction, mendLabel, mendTitle, openMending } from './backup-actions.tsx'
+import { type BackupAction, mendLabel, mendTitle, openMending, openRival, rivalLabel } from './backup-actions.tsx'
 import { CopiesSection } from './copies-section.tsx'
 import classes from './inspector.module.css'
 
@@ -76,7 +76,8 @@ function Problem({ site, row, verify }: { site: string; row: BackupRow; verify: 
   })
   if (marked.length === 0) return null
   const mending = mendings(row)
-  const reasons = [...marked.map(({ reason }) => reason), ...new Set(mending.map(({ why }) => why))]
+  const rival = rivals(row)
+  const reasons = [...marked.map(({ reason }) => reason), ...new Set([...mending, ...rival].map(({ why }) => why))]
   const isBad = marked.some(({ state }) => state !== 'stale' && state !== 'newer')
   return (
     <div className={classes.problem} data-tone={isBad ? 'bad' : 'warn'} role="note">
@@ -94,6 +95,16 @@ function Problem({ site, row, verify }: { site: string; row: BackupRow; verify: 
               onClick={() => openMending(site, row, way)}
             >
               {mending.length === 1 ? mendLabel(way) : `${mendLabel(way).replace('…', '')} to the ${way.to}…`}
+            </Button>
+          ))}
+          {rival.map((way) => (
+            <Button
+              key={way.to}
+              data-size="small"
+              aria-label={`${row.name}: ${rivalLabel(way)}`}
+              onClick={() => openRival(site, row, way)}
+            >
+              {rivalLabel(way)}
             </Button>
           ))}
           {isBad && verify && (

@@ -46,7 +46,7 @@ export function TransferItems({ items }: { items: readonly TransferItem[] }) {
               </td>
               <td>
                 <Badge tone={ACTION[item.action].tone}>
-                  {item.mends && item.action === 'copy' ? 'Mend' : ACTION[item.action].word}
+                  {item.displaces ? 'Replace' : item.mends && item.action === 'copy' ? 'Mend' : ACTION[item.action].word}
                 </Badge>
               </td>
               <td className={classes.why} data-selectable>

@@ -1,7 +1,7 @@
 import { Button } from '@mantine/core'
 import type { RepositoryName } from '#shared/model/backup.ts'
 import { ErrorBox } from '../../components/states.tsx'
-import { transferCommand } from '../../lib/transfer-choice.ts'
+import { type ChosenBackup, transferCommand } from '../../lib/transfer-choice.ts'
 import { useMarkSeen } from '../../lib/use-mark-seen.ts'
 import { useTransfer } from '../../lib/use-transfer.ts'
 import { navigate } from '../../stores/ui.ts'
@@ -11,12 +11,7 @@ import { TransferPlanView } from './transfer-plan-view.tsx'
 import { TransferRun } from './transfer-run.tsx'
 
 /** One backup copied, or two repositories brought in step: from the plan to the end. */
-export function TransferPage(props: {
-  site: string
-  from: RepositoryName
-  to: RepositoryName
-  backup?: { name: string; timestamp: string }
-}) {
+export function TransferPage(props: { site: string; from: RepositoryName; to: RepositoryName; backup?: ChosenBackup }) {
   const { site, backup = null } = props
   const subject = { site, backup }
   const transfer = useTransfer(subject, { from: props.from, to: props.to })

@@ -99,6 +99,7 @@ function Effect({
 }) {
   const replaced = work.filter(({ replaces }) => replaces !== null).length
   const mended = work.filter(({ mends }) => mends).length
+  const displaces = work.some((item) => item.displaces)
   const what = backup ? (
     <>
       <b>{backup.name}</b> of {formatMomentLong(backup.timestamp)}
@@ -112,6 +113,7 @@ function Effect({
       {plan.to === 'vault' ? 'into the vault on this computer' : `to the ${plan.to}`}.{' '}
       {replaced > 0 && `${formatPlural(replaced, 'older backup')} in the same slots ${replaced === 1 ? 'is' : 'are'} replaced. `}
       {mended > 0 && `${formatPlural(mended, 'damaged copy', 'damaged copies')} there ${mended === 1 ? 'is' : 'are'} replaced. `}
+      {displaces && 'The other copy there is pinned in the vault, then replaced. '}
       {plan.deletions.length > 0 && <b className={classes.bad}>{formatPlural(plan.deletions.length, 'backup')} deleted. </b>}
       The {plan.from} stays as it is.
     </>

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { joinBackups } from '#renderer/lib/join-backups.ts'
-import { mendings } from '#renderer/lib/mending.ts'
+import { mendings, rivals } from '#renderer/lib/mending.ts'
 import type { BackupEntry, BackupPart, Proof, RepositoryName } from '#shared/model/backup.ts'
 import { backupEntry, DATABASE_PART } from '#test/support/backup-entry.ts'
 
@@ -76,6 +76,22 @@ describe('what can put a damaged copy right', () => {
     expect(ways(entry('vault', { proof: proof('passed') }), entry('server', { ...other, proof: proof('failed') }))).toHaveLength(
       1,
     )
+  })
+
+  it('is the operator’s choice where two copies of one moment may both be good', () => {
+    const choices = (...entries: BackupEntry[]) =>
+      joinBackups({ backups: entries })
+        .flatMap(rivals)
+        .map(({ from, to }) => `${from} for ${to}`)
+    const both = { proof: proof('passed') }
+    const other = { parts: [{ ...DATABASE_PART, hash: 'bb' }] }
+    const verified = entry('server', { ...both, ...shorter })
+    expect(choices(entry('vault', both), verified)).toEqual(['vault for server', 'server for vault'])
+    expect(choices(entry('vault'), entry('server', other))).toHaveLength(2)
+    // verifying can tell, or has told
+    expect(choices(entry('vault'), entry('server', shorter))).toEqual([])
+    expect(choices(entry('vault', both), entry('server', shorter))).toEqual([])
+    expect(choices(entry('vault'), entry('server'))).toEqual([])
   })
 
   it('is no copy of what failed in a drill alone: all copies have that', () => {

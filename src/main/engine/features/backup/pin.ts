@@ -12,7 +12,7 @@ import type { IndexEntry, Repository } from '#engine/foundation/repository/types
 import { sharedLimit } from '#engine/foundation/shared-limit.ts'
 import { AppError } from '#shared/errors.ts'
 import { formatBytes } from '#shared/format.ts'
-import { inPlaces, MEDIA_IN_FILESTORE, type RepositoryName } from '#shared/model/backup.ts'
+import { inPlaces, MEDIA_IN_FILESTORE, type PartKind, type RepositoryName } from '#shared/model/backup.ts'
 import type { Site } from '#shared/model/site.ts'
 import { keptKindOf, keptName } from '#shared/rotation.ts'
 import { requireFreeSpace } from './free-space.ts'
@@ -56,11 +56,15 @@ export function startPin(context: EngineContext, request: PinRequest): JobHandle
     title: `Pinning ${request.name}`,
     site: request.site,
     holds: [`site:${request.site}`],
-    run: (job) => pin(context, job, request),
+    run: (job) => pinBackup(context, job, request),
   })
 }
 
-async function pin(context: EngineContext, job: JobContext, request: PinRequest): Promise<PinResult> {
+/**
+ * The same inside of a job that holds the site already.
+ * @throws AppError those of {@link startPin}'s job
+ */
+export async function pinBackup(context: EngineContext, job: JobContext, request: PinRequest): Promise<PinResult> {
   const site = await context.sites.get(request.site)
   job.phase('Looking for the backup', null, 'files')
   const { from, repository, entry } = await findSource(context, site, request, job)
@@ -155,11 +159,13 @@ async function sourceParts(repository: Repository, name: string, entry: IndexEnt
   return readSourceBackup(name, entry, { isFilestore: repository.kind === 's3', factsOf: (file) => repository.stat(file) })
 }
 
-/** Two backups can't be of the same second and size and differ, but nobody is told "pinned" of another backup. */
+/** Nobody is told "pinned" of another backup. What is encrypted has no hash that can be compared: it is of the file or of its content. */
 async function assertSame(vault: FolderRepository, name: string, present: IndexEntry, parts: SourcePart[]): Promise<void> {
-  const { parts: pinned } = await sourceParts(vault, name, present)
+  const { parts: pinned, isEncrypted } = await sourceParts(vault, name, present)
   const sizes = (list: SourcePart[]) => list.map(({ kind, facts }) => `${kind} ${facts.size}`).join()
-  if (sizes(pinned) === sizes(parts)) return
+  const hashOf = (kind: PartKind) => pinned.find((part) => part.kind === kind)?.hash ?? null
+  const isOther = parts.some(({ kind, hash }) => hash !== null && hashOf(kind) !== null && hash !== hashOf(kind))
+  if (sizes(pinned) === sizes(parts) && (isEncrypted || !isOther)) return
   throw new AppError('pin-taken', `${name} is another backup of the same second. It was left as it is.`, {
     hint: 'Delete that pinned backup first if this one is to be kept instead.',
     details: { name },

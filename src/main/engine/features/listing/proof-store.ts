@@ -155,3 +155,9 @@ export function knownDamage(...[records, backup, files]: Parameters<typeof proof
   const found = proof === null ? '' : whatFailed({ ...proof, drill: null })
   return found === '' ? null : found
 }
+
+/** Whether verifying found the files of a backup, as they still are, to be what their index says. */
+export function isProven(...[records, backup, files]: Parameters<typeof proofOf>): boolean {
+  const proof = proofOf(records, backup, files)
+  return proof !== null && proof.level >= 1 && proof.parts.every(({ levels }) => levels.L2?.outcome !== 'failed')
+}

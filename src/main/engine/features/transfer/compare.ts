@@ -1,4 +1,4 @@
-import { knownDamage, readProofs } from '#engine/features/listing/index.ts'
+import { isProven, knownDamage, readProofs } from '#engine/features/listing/index.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
 import { isNamed, PART_FIELDS, partFiles } from '#engine/foundation/repository/backup-index.ts'
 import { showName } from '#engine/foundation/repository/names.ts'
@@ -23,6 +23,8 @@ export interface Contents {
   problems: number
   /** What verifying found to be wrong with a backup as it still is, in one clause; null: nothing is known. */
   damageOf(name: string, entry: IndexEntry): string | null
+  /** Whether verifying found a backup, as it still is, to be what its index says. */
+  isProven(name: string, entry: IndexEntry): boolean
 }
 
 /** @throws AppError `index-corrupt`, `cancelled`, those of the connections */
@@ -36,13 +38,15 @@ export async function readContents(
   const { entries, texts, problems } = await repository.readIndexDocument()
   const files = new Map((await repository.list(signal)).map((facts) => [facts.name, facts]))
   const { proofs } = await readProofs(context, site.name)
+  const backupOf = (name: string, entry: IndexEntry) => ({ repository: place, name, timestamp: isoOf(entry) })
   return {
     repository,
     index: entries,
     names: new Set(texts.keys()),
     files,
     problems: problems.length,
-    damageOf: (name, entry) => knownDamage(proofs, { repository: place, name, timestamp: isoOf(entry) }, files),
+    damageOf: (name, entry) => knownDamage(proofs, backupOf(name, entry), files),
+    isProven: (name, entry) => isProven(proofs, backupOf(name, entry), files),
   }
 }
 
@@ -56,19 +60,23 @@ export interface ComparedItem {
   source: SourceBackup | null
 }
 
-/** Compares one backup of the source with what its slot of the target has. */
+/**
+ * Compares one backup of the source with what its slot of the target has.
+ * @param sides.replaceOther takes the place of another backup of the same moment too
+ */
 export async function compareBackup(
   site: string,
   to: RepositoryName,
   name: string,
   entry: IndexEntry,
-  { source, target }: { source: Contents; target: Contents },
+  { source, target, replaceOther = false }: { source: Contents; target: Contents; replaceOther?: boolean | undefined },
 ): Promise<ComparedItem> {
   const present = target.index.get(name)
   const base = {
     name,
     timestamp: isoOf(entry),
     mends: false,
+    displaces: false,
     parts: [],
     bytes: 0,
     storedBytes: 0,
@@ -100,8 +108,13 @@ export async function compareBackup(
   }
   if (present?.timestamp === entry.timestamp) {
     const damage = target.damageOf(name, present)
-    const found = damage === null ? compareFiles(present, backup, target) : { state: 'damaged', text: `damaged (${damage})` }
-    if (found.state === 'other') return refused(`The slot has another backup of the same moment: ${found.text}.`)
+    const found =
+      damage === null ? compareFiles(name, present, backup, target) : { state: 'damaged', text: `damaged (${damage})` }
+    if (found.state === 'other' && !replaceOther) return refused(`The slot has another backup of the same moment: ${found.text}.`)
+    if (found.state === 'other') {
+      const reason = `It takes the place of another backup of the same moment (${found.text}), which is pinned in the vault first.`
+      return { item: { ...item, action: 'copy', displaces: true, reason, replaces: null }, ...at }
+    }
     if (found.state === 'damaged') {
       const reason = `It is there, but ${found.text}: it is mended.`
       return { item: { ...item, action: 'copy', mends: true, reason, replaces: null }, ...at }
@@ -116,12 +129,14 @@ const PART_WORDS: Record<PartKind, string> = { database: 'database', config: 'co
 
 /** How the files of a backup of the same name and moment compare with the source's. */
 function compareFiles(
+  name: string,
   present: IndexEntry,
   backup: SourceBackup,
   target: Contents,
 ): { state: 'same' | 'damaged' | 'other'; text: string } {
   let damage: string | null = null
   let lacksMedia = false
+  const isWell = target.isProven(name, present)
   for (const part of backup.parts) {
     const { file: fileField, hash: hashField } = PART_FIELDS[part.kind]
     const file: unknown = present[fileField]
@@ -140,6 +155,7 @@ function compareFiles(
     // the hash of an encrypted file may be of the file or of what is in it
     const tells = !backup.isEncrypted && typeof hash === 'string' && hash !== '' && part.hash !== null
     if (tells && hash.toLowerCase() !== part.hash) return { state: 'other', text: `${showName(file)} has another hash` }
+    if (facts && isWell && facts.size !== part.facts.size) return { state: 'other', text: `${facts.name} has another size` }
     if (!facts) damage ??= `${showName(file)} is missing there`
     else if (facts.size !== part.facts.size) damage ??= `${facts.name} has another size there`
   }

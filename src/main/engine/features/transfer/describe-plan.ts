@@ -52,12 +52,14 @@ function effect(to: RepositoryName): string {
 }
 
 function replaced(copied: readonly TransferItem[]): string {
-  const lines = copied.flatMap(({ name, timestamp, mends, replaces }) =>
-    mends
-      ? [`${name}: the damaged copy of ${formatMoment(timestamp)}`]
-      : replaces === null
-        ? []
-        : [`${name}: ${formatMoment(replaces)} by ${formatMoment(timestamp)}`],
+  const lines = copied.flatMap(({ name, timestamp, mends, displaces, replaces }) =>
+    displaces
+      ? [`${name}: the other copy of ${formatMoment(timestamp)}`]
+      : mends
+        ? [`${name}: the damaged copy of ${formatMoment(timestamp)}`]
+        : replaces === null
+          ? []
+          : [`${name}: ${formatMoment(replaces)} by ${formatMoment(timestamp)}`],
   )
   return lines.length === 0 ? 'nothing' : formatSome(lines, NAMED)
 }
@@ -71,5 +73,7 @@ function deleted({ deletions }: TransferPlan): string {
 
 function wayBack({ deletions }: TransferPlan, copied: readonly TransferItem[]): string {
   const isAnythingLost = deletions.length > 0 || copied.some(({ mends, replaces }) => mends || replaces !== null)
+  const isKept = copied.some(({ displaces }) => displaces)
+  if (isKept && !isAnythingLost) return 'what is replaced is pinned in the vault first'
   return isAnythingLost ? 'none for what is replaced or deleted; copies elsewhere stay' : 'not needed: nothing is replaced'
 }

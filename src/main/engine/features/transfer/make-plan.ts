@@ -32,6 +32,8 @@ export interface TransferRequest extends Direction {
   /** Only this many, the newest. */
   newest?: number | undefined
   deleteOthers?: boolean
+  /** With one name: takes the place of another backup of the same moment too. */
+  replaceOther?: boolean
 }
 
 /**
@@ -65,7 +67,7 @@ async function makePlan(
   site: Site,
   request: TransferRequest,
 ): Promise<{ planId: string }> {
-  const { from, to, deleteOthers = false } = request
+  const { from, to, deleteOthers = false, replaceOther } = request
   const { signal } = job
   job.phase(`Reading ${PLACE_WORDS[from]}`, null, 'files')
   const source = await readContents(context, site, from, signal)
@@ -73,7 +75,7 @@ async function makePlan(
   const target = await readContents(context, site, to, signal)
   const compared: ComparedItem[] = []
   for (const [name, entry] of wantedBackups(source, request)) {
-    compared.push(await compareBackup(site.name, to, name, entry, { source, target }))
+    compared.push(await compareBackup(site.name, to, name, entry, { source, target, replaceOther }))
   }
   const deletions = deleteOthers ? slotsToDelete(site.name, { source, target }) : []
   job.phase('Checking', null, 'steps')
@@ -111,7 +113,7 @@ async function makePlan(
     deletions,
     bytes,
     checks: found,
-    needsConfirmation: to !== 'vault' || deletions.length > 0,
+    needsConfirmation: to !== 'vault' || deletions.length > 0 || items.some(({ displaces }) => displaces),
     runnable: found.every(({ outcome }) => outcome !== 'failed') && (toCopy({ items }).length > 0 || deletions.length > 0),
   }
   const backups = new Map(compared.map(({ item, entry, present }) => [item.name, { entry, present }]))
@@ -179,7 +181,7 @@ async function placeChecks(
 }
 
 /** @throws AppError `wrong-request` */
-function assertSensible({ from, to, names, timestamp, deleteOthers }: TransferRequest): void {
+function assertSensible({ from, to, names, timestamp, deleteOthers, replaceOther }: TransferRequest): void {
   const problem =
     from === to
       ? `${PLACE_WORDS[from]} can’t be copied to itself`
@@ -187,9 +189,11 @@ function assertSensible({ from, to, names, timestamp, deleteOthers }: TransferRe
         ? 'a moment needs the name of one backup'
         : timestamp !== undefined && Number.isNaN(Date.parse(timestamp))
           ? 'the moment is no date and time'
-          : deleteOthers && names !== undefined
-            ? 'others are only deleted when all of the source is brought in step'
-            : null
+          : replaceOther && names?.length !== 1
+            ? 'another backup of the same moment is only replaced by one that is named'
+            : deleteOthers && names !== undefined
+              ? 'others are only deleted when all of the source is brought in step'
+              : null
   if (problem === null) return
   throw new AppError('wrong-request', `Nothing was compared or changed: ${problem}.`, { hint: 'Ask for something else.' })
 }

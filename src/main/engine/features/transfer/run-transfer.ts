@@ -1,3 +1,4 @@
+import { pinBackup } from '#engine/features/backup/index.ts'
 import type { EngineContext } from '#engine/foundation/context.ts'
 import type { JobContext } from '#engine/foundation/jobs/types.ts'
 import { hashOf, outdated } from '#engine/foundation/plans/plan-shelf.ts'
@@ -124,6 +125,7 @@ class TransferRun {
         job.item(name, { state: 'done', detail: 'it is there by now', done: item.bytes })
         return
       }
+      if (item.displaces) await this.#keepOther(item)
       const positions = new Map<PartKind, number>()
       const sentOf = new Map<PartKind, number>()
       const { bytes } = await transferBackup({
@@ -136,7 +138,7 @@ class TransferRun {
         examiner: sides.examiner,
         signal: job.signal,
         freesFullDisk: this.#stored.plan.to !== 'vault',
-        mends: item.mends,
+        mends: item.mends || item.displaces,
         onProgress: (kind, position, sentNow) => {
           positions.set(kind, position)
           // what is skipped at the target takes it back
@@ -165,23 +167,41 @@ class TransferRun {
    * @returns the source's entry; null: somebody else has put it there meanwhile
    * @throws AppError `plan-outdated`
    */
-  async #assertAsPlanned({ name, mends }: TransferItem, { from, to }: Sides): Promise<IndexEntry | null> {
+  async #assertAsPlanned({ name, mends, displaces }: TransferItem, { from, to }: Sides): Promise<IndexEntry | null> {
     const planned = this.#stored.backups.get(name)
     const entry = (await from.readIndex()).get(name)
     if (!planned || !entry || !isSameBackup(entry, planned.entry)) throw outdated(`${name} of ${from.place} was replaced`)
     const present = (await to.readIndex()).get(name)?.timestamp ?? null
-    if (present === planned.present) return mends && !(await this.#isStillDamaged(name, entry)) ? null : entry
+    if (present === planned.present) {
+      const isSame = (mends || displaces) && (await this.#isSameByNow(name, entry, displaces))
+      return isSame ? null : entry
+    }
     if (present === entry.timestamp) return null
     throw outdated(`another backup came into ${name} of ${to.place}`)
   }
 
-  /** Another program may have mended it. @throws AppError `plan-outdated` */
-  async #isStillDamaged(name: string, entry: IndexEntry): Promise<boolean> {
+  /** Another program may have put it in place meanwhile. @throws AppError `plan-outdated` */
+  async #isSameByNow(name: string, entry: IndexEntry, replaceOther: boolean): Promise<boolean> {
     const { from, to } = this.#stored.plan
     const read = (place: RepositoryName) => readContents(this.#context, this.#site, place, this.#job.signal)
-    const { item } = await compareBackup(this.#site.name, to, name, entry, { source: await read(from), target: await read(to) })
+    const sides = { source: await read(from), target: await read(to), replaceOther }
+    const { item } = await compareBackup(this.#site.name, to, name, entry, sides)
     if (item.action === 'refused') throw outdated(`${name} was changed: ${item.reason.replace(/\.$/, '')}`)
-    return item.mends
+    return item.action === 'same'
+  }
+
+  /** What another backup takes the place of stays in the vault, outside of the rotation. */
+  async #keepOther({ name, timestamp }: TransferItem): Promise<void> {
+    const job = this.#job
+    const { plan } = this.#stored
+    const { name: kept } = await pinBackup(
+      this.#context,
+      // the items of a transfer are its backups
+      { ...job, item: () => {} },
+      { site: plan.site, name, timestamp, from: plan.to },
+    )
+    job.log(`${name} of ${PLACE_WORDS[plan.to]} is kept in the vault as ${kept}.`)
+    job.phase(`Copying to ${PLACE_WORDS[plan.to]}`, plan.bytes, 'bytes')
   }
 
   /** A flag that could not be set is told, and nothing is lost by it. */

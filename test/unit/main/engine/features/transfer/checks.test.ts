@@ -54,6 +54,7 @@ describe('what is confirmed of a transfer', () => {
     timestamp: '2026-11-22T03:00:00Z',
     action: 'copy',
     mends: false,
+    displaces: false,
     reason: '',
     parts: [],
     bytes: 1000,

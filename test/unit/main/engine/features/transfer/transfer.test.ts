@@ -29,7 +29,13 @@ interface Setup extends TestContext {
   vault: string
   asked: Confirmation[]
   answer: boolean
-  plan(request: { from: RepositoryName; to: RepositoryName; names?: string[]; deleteOthers?: boolean }): Promise<TransferPlan>
+  plan(request: {
+    from: RepositoryName
+    to: RepositoryName
+    names?: string[]
+    deleteOthers?: boolean
+    replaceOther?: boolean
+  }): Promise<TransferPlan>
   run(planId: string): Promise<TransferResult | null>
 }
 
@@ -264,6 +270,48 @@ describe.skipIf(!hasFixtures)('bringing repositories of a site in step', () => {
     // somebody was quicker
     expect((await run(late.id))?.backups[0]?.outcome).toBe('same')
   })
+
+  it.each(['server', 'vault'] as const)(
+    'takes the place of another backup of the same moment only when asked, and keeps that (from the %s)',
+    async (from) => {
+      const setup = await setUp({ server: null })
+      const { server, vault, asked, plan, run } = setup
+      const to: RepositoryName = from === 'server' ? 'vault' : 'server'
+      const [source, target] = from === 'server' ? [server, vault] : [vault, server]
+      const sizes = { database: 1000, files: 3000 }
+      await makeBackup(source, sizes)
+      await makeBackup(target, sizes)
+      const other = (await indexOf(target))['testsite-1']
+      const wanted = { from, to, names: ['testsite-1'] }
+      expect((await plan(wanted)).items[0]).toMatchObject({ action: 'refused', reason: expect.stringContaining('another hash') })
+      const planned = await plan({ ...wanted, replaceOther: true })
+      expect(planned).toMatchObject({ needsConfirmation: true, items: [{ action: 'copy', displaces: true, mends: false }] })
+      setup.answer = false
+      expect(await run(planned.id)).toBeNull()
+      setup.answer = true
+      expect(await run(planned.id)).toMatchObject({ backups: [{ outcome: 'copied' }] })
+      expect(asked.at(-1)?.facts.map(({ text }) => text)).toEqual(
+        expect.arrayContaining([
+          expect.stringContaining('testsite-1: the other copy of'),
+          'what is replaced is pinned in the vault first',
+        ]),
+      )
+      expect((await indexOf(target))['testsite-1']?.database_hash).toBe((await indexOf(source))['testsite-1']?.database_hash)
+      const pinned = Object.entries(await indexOf(vault)).find(([name]) => name.startsWith('testsite-pinned-'))?.[1]
+      expect(pinned).toMatchObject({
+        timestamp: other?.timestamp,
+        database_hash: other?.database_hash,
+        files_hash: other?.files_hash,
+      })
+      // a third one of that second can't be kept under that name: it is left as it is
+      await makeBackup(target, sizes)
+      const third = (await indexOf(target))['testsite-1']
+      const again = await plan({ ...wanted, replaceOther: true })
+      expect(await codeOf(run(again.id))).toBe('pin-taken')
+      expect((await indexOf(target))['testsite-1']).toEqual(third)
+      expect(await codeOf(plan({ from, to, replaceOther: true }))).toBe('wrong-request')
+    },
+  )
 
   it('mends a copy whose entry lacks a part, once its loss is confirmed', async () => {
     const { plan, run, vault, server, asked } = await setUp({ server: null })
