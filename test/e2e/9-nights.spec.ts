@@ -65,11 +65,11 @@ test('stays in the tray when asked to, tells of a failed night there, and comes 
     .poll(async () => (await noted(app)).menus.at(-1))
     .toEqual(['No nightly backups are switched on', 'Open Backup Desk', '', 'Quit'])
 
-  // a site whose database is gone, and whose night is due
+  // a site whose database is gone, and whose night is due: each has a delay of its own after midnight, this one 5 s
   await app.window.evaluate(() =>
     window.desk.invoke('sites.add', {
       site: {
-        name: 'broken',
+        name: 'unplugged',
         database: { host: '127.0.0.1', port: 1, database: 'gone', schema: 'gone', user: 'nobody' },
         schedule: { enabled: true, at: '00:00', proofMinutes: 0 },
       },
@@ -77,8 +77,8 @@ test('stays in the tray when asked to, tells of a failed night there, and comes 
   )
   await expect
     .poll(async () => (await noted(app)).notices, { timeout: 90_000 })
-    .toEqual([expect.stringMatching(/^Nightly backup of broken failed: /)])
-  await expect.poll(async () => (await noted(app)).tips.at(-1)).toBe('Backup Desk\nNot backed up tonight: broken')
+    .toEqual([expect.stringMatching(/^Nightly backup of unplugged failed: /)])
+  await expect.poll(async () => (await noted(app)).tips.at(-1)).toBe('Backup Desk\nNot backed up tonight: unplugged')
 
   await closeWindow(app)
   expect((await noted(app)).notices.at(-1)).toMatch(/^Backup Desk runs on: /)
@@ -88,7 +88,7 @@ test('stays in the tray when asked to, tells of a failed night there, and comes 
   const opened = app.electron.waitForEvent('window')
   await app.electron.evaluate(() => (globalThis as unknown as { noted: Noted }).noted.notices[0]?.click())
   const page: Page = await opened
-  await expect(page.getByRole('heading', { name: 'broken · Overview' })).toBeVisible()
+  await expect(page.getByRole('heading', { name: 'unplugged · Overview' })).toBeVisible()
 
   await closeWindow(app)
   const shown = app.electron.waitForEvent('window')
