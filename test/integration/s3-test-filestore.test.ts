@@ -108,13 +108,15 @@ it('is reached by TLS with an authority of its own, and by no other', async () =
   })
   // more than one part, and more than one range
   const repository = await openTestS3(s3, { settings: trusted })
-  const content = randomBytes(17 * 1024 * 1024)
+  const content = randomBytes(33 * 1024 * 1024)
   await repository.put('testsite-1.sql.gz', Readable.from([content]))
   expect((await buffer(await repository.read('testsite-1.sql.gz'))).equals(content)).toBe(true)
   const wrong = [over({}), over({ caFile: tls.otherCaFile }), { ...trusted, endpoint: `https://127.0.0.1:${tls.port}` }]
   for (const settings of wrong) {
     const checks = await tried(settings, s3.secretAccessKey)
     expect(Object.values(checks).find(({ outcome }) => outcome === 'failed')?.finding).toMatch(/certificate/i)
-    await expect((await openTestS3(s3, { settings })).list()).rejects.toMatchObject({ code: 'filestore-certificate' })
+    const refused = await openTestS3(s3, { settings })
+    await expect(refused.list()).rejects.toMatchObject({ code: 'filestore-certificate' })
+    await expect(refused.read('testsite-1.sql.gz')).rejects.toMatchObject({ code: 'filestore-certificate' })
   }
 })

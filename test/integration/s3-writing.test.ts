@@ -98,8 +98,10 @@ describe('writing to a filestore', () => {
     expect(await resumed.storedBytes('database')).toBe(16 * MiB)
     const before = s3.proxy.requests.filter((line) => line.includes('partNumber=')).length
     let skipped = 0
-    await resumed.write('database', Readable.from(pieces(large, MiB)), 0, never, (bytes) => {
-      skipped += bytes
+    await resumed.write('database', Readable.from(pieces(large, MiB)), 0, never, {
+      onSkipped: (bytes) => {
+        skipped += bytes
+      },
     })
     expect(skipped).toBe(16 * MiB)
     expect(s3.proxy.requests.filter((line) => line.includes('partNumber=')).length - before).toBe(1)
@@ -116,8 +118,10 @@ describe('writing to a filestore', () => {
     await (await repository.openSlot(incoming())).write('database', Readable.from(pieces(other, MiB)), 0, never)
     const slot = await repository.openSlot(incoming())
     let skipped = 0
-    await slot.write('database', Readable.from(pieces(large, MiB)), 0, never, (bytes) => {
-      skipped += bytes
+    await slot.write('database', Readable.from(pieces(large, MiB)), 0, never, {
+      onSkipped: (bytes) => {
+        skipped += bytes
+      },
     })
     expect(skipped).toBe(large.length - 8 * MiB)
     await slot.putInPlace(hashes, never)

@@ -9,17 +9,24 @@ const SYNC_BYTES = 64 * 1024 * 1024
 /** Writes chunks one after the other, and those that came while the disk was busy together. */
 export class GatheredWrites {
   readonly #handle: FileHandle
+  readonly #onWritten: ((chunk: Uint8Array) => void) | undefined
   #position: number
   #waiting: Uint8Array[] = []
   #waitingBytes = 0
   #writing: Promise<void> | null = null
+  /** What is being written together. */
+  #batch: Promise<void> | null = null
   #syncing: Promise<void> | null = null
   #unsynced = 0
   #error: unknown = null
 
-  /** @param position where the first chunk goes */
-  constructor(handle: FileHandle, position: number) {
+  /**
+   * @param position where the first chunk goes
+   * @param onWritten told of each chunk that is not needed here any more
+   */
+  constructor(handle: FileHandle, position: number, onWritten?: (chunk: Uint8Array) => void) {
     this.#handle = handle
+    this.#onWritten = onWritten
     this.#position = position
   }
 
@@ -34,7 +41,7 @@ export class GatheredWrites {
     this.#waiting.push(chunk)
     this.#waitingBytes += chunk.length
     this.#writing ??= this.#writeWaiting()
-    return this.#waitingBytes > WAITING_BYTES ? this.#written() : undefined
+    return this.#waitingBytes > WAITING_BYTES ? this.#room() : undefined
   }
 
   /** Everything is written; nothing is under way any more, also when it throws. @throws what the disk said */
@@ -44,8 +51,9 @@ export class GatheredWrites {
     if (this.#error !== null) throw this.#error
   }
 
-  async #written(): Promise<void> {
-    await this.#writing
+  /** Until there is room again, not until nothing waits: the disk always has something to do. */
+  async #room(): Promise<void> {
+    while (this.#writing && this.#waitingBytes > WAITING_BYTES) await this.#batch
     if (this.#error !== null) throw this.#error
   }
 
@@ -55,7 +63,9 @@ export class GatheredWrites {
         const chunks = this.#waiting
         const bytes = this.#waitingBytes
         this.#waiting = []
-        await this.#writeChunks(chunks, bytes)
+        this.#batch = this.#writeChunks(chunks, bytes)
+        await this.#batch
+        if (this.#onWritten) for (const chunk of chunks) this.#onWritten(chunk)
         this.#position += bytes
         this.#waitingBytes -= bytes
         this.#unsynced += bytes

@@ -102,9 +102,9 @@ export function localFiles(options: LocalFilesOptions): LocalFiles {
 
     read: (name, read = {}) => readPlainFile(at(name), name, read).catch(asAppError(name, folder)),
 
-    async write(name, body, { offset = 0, signal }) {
+    async write(name, body, { offset = 0, signal, onWritten }) {
       const handle = await openForWriting(name, offset)
-      const writes = new GatheredWrites(handle, offset)
+      const writes = new GatheredWrites(handle, offset, onWritten)
       try {
         const chunks: AsyncIterator<Uint8Array | string> = body[Symbol.asyncIterator]()
         for (;;) {

@@ -11,6 +11,15 @@ export interface TextFile {
   version: string
 }
 
+export interface WriteOptions {
+  offset?: number
+  signal?: AbortSignal | undefined
+  /** Called when a server has all bytes, right before it syncs them, with the end of what was written. */
+  onTaken?: (end: number) => void
+  /** Told of each chunk that is not needed here any more, where that is known. */
+  onWritten?: ((chunk: Uint8Array) => void) | undefined
+}
+
 /**
  * The files of a repository that is a folder, on this computer or on a server. Only plain files count: links are never
  * followed, folders and devices are not seen. Names are plain file names; they are checked by who takes them from outside.
@@ -38,14 +47,9 @@ export interface RepositoryFiles {
   readText(name: string, maxBytes: number): Promise<TextFile | null>
   /**
    * Writes a stream, synced when it resolves. From an `offset` on: into a file that is there, which is cut there first.
-   * @param options.onTaken called when a server has all bytes, right before it syncs them, with the end of what was written
    * @returns the file's size
    */
-  write(
-    name: string,
-    body: Readable,
-    options: { offset?: number; signal?: AbortSignal | undefined; onTaken?: (end: number) => void },
-  ): Promise<number>
+  write(name: string, body: Readable, options: WriteOptions): Promise<number>
   /** A new file, whole and synced when it resolves; when it rejects, there is none. @throws AppError `exists` */
   create(name: string, text: string): Promise<void>
   /** Renews the time of change of a file of `size` bytes that ends in a line end; never makes one. @throws AppError `not-found` */

@@ -96,7 +96,7 @@ export function storeSlot(files: RepositoryFiles, incoming: IncomingSlot, guard:
       return files.read(partOf(kind), { length, signal })
     },
 
-    async write(kind, body, offset, signal) {
+    async write(kind, body, offset, signal, { onWritten } = {}) {
       const whole = expected(kind)
       const stored = offset === 0 ? 0 : ((await files.stat(partOf(kind)))?.size ?? 0)
       if (stored < offset || offset > whole) {
@@ -109,7 +109,7 @@ export function storeSlot(files: RepositoryFiles, incoming: IncomingSlot, guard:
       const onTaken = (end: number) => {
         if (end === whole) hashStored(kind, signal)
       }
-      await files.write(partOf(kind), body, { offset, signal, onTaken })
+      await files.write(partOf(kind), body, { offset, signal, onTaken, onWritten })
     },
 
     async putInPlace(hashes, signal) {

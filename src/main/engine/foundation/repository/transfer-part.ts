@@ -2,6 +2,7 @@ import { createHash, type Hash } from 'node:crypto'
 import { PassThrough, Readable } from 'node:stream'
 import { AppError, toAppError } from '#shared/errors.ts'
 import type { PartKind } from '#shared/model/backup.ts'
+import { giveBack } from '../lent-memory.ts'
 import type { RateLimit } from '../rate-limit.ts'
 import { type Patience, Tries } from './repeating.ts'
 import type { SourcePart } from './source-parts.ts'
@@ -123,7 +124,9 @@ class PartTransfer {
         this.#sent -= bytes
       }
       try {
-        await slot.write(part.kind, body, offset, signal, onSkipped)
+        // who looks into the part holds its chunks too
+        const onWritten = this.#content ? undefined : giveBack
+        await slot.write(part.kind, body, offset, signal, { onSkipped, onWritten })
       } finally {
         body.destroy()
       }

@@ -69,6 +69,14 @@ export interface IncomingSlot {
   mends?: boolean
 }
 
+/** What may be told while a part is written. */
+export interface WriteHearing {
+  /** So many bytes of the body were there already and were not sent. */
+  onSkipped?: (bytes: number) => void
+  /** A chunk of the body is not needed there any more; not every repository tells. */
+  onWritten?: ((chunk: Uint8Array) => void) | undefined
+}
+
 /** The parts of a backup being stored, unseen by anybody until they are put in place together. */
 export interface SlotWriting {
   /** Bytes that an earlier try has stored of a part, from its start; 0: none. */
@@ -81,9 +89,8 @@ export interface SlotWriting {
   /**
    * Stores the rest of a part from `offset` on: 0 to begin anew, or what `storedBytes` said. What was stored when it rejects
    * stays for the next try.
-   * @param onSkipped how many bytes of the body were there already and were not sent; called as they are found
    */
-  write(kind: PartKind, body: Readable, offset: number, signal: AbortSignal, onSkipped?: (bytes: number) => void): Promise<void>
+  write(kind: PartKind, body: Readable, offset: number, signal: AbortSignal, hearing?: WriteHearing): Promise<void>
   /**
    * Puts the parts in place, in the server's order: database, configuration, media, then the index entry, merged into what the index
    * says by then; then removes files that only the replaced entry named. From the first part that is put in place on it is

@@ -5,6 +5,7 @@ import { S3Client } from '@aws-sdk/client-s3'
 import { AppError } from '#shared/errors.ts'
 import type { FilestoreSettings } from '#shared/model/site.ts'
 import { failureOf, filestoreError, isPassing, type S3Failure, type S3Place } from './errors.ts'
+import { PlainGets } from './plain-get.ts'
 
 // its maker's notice about older versions of Node is for who builds a program, not for who runs one
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
@@ -46,6 +47,8 @@ export interface S3Connection extends S3Place {
   readonly settings: FilestoreSettings
   /** What the server does with conditions of a PUT; learnt by trying, once for each connection. */
   readonly traits: { ifNoneMatch: 'unknown' | 'yes' | 'no'; ifMatch: 'quoted' | 'bare' | 'no' }
+  /** The straight way to parts of objects. */
+  readonly plainGets: PlainGets
   /** The server's clock less this computer's, in ms, to a second; null: it has not answered yet. */
   readonly clockDifference: number | null
   /** The key of a file below `backup/`. Source: docs/formats.md, "Filestore". */
@@ -162,6 +165,7 @@ function connect({
     ...where,
     settings,
     traits: { ifNoneMatch: 'unknown', ifMatch: 'quoted' },
+    plainGets: new PlainGets({ connectMs: CONNECT_MS, stallMs: patience.stallMs, ca }),
     get clockDifference() {
       return clockDifference
     },

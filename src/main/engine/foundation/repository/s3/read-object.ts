@@ -1,29 +1,38 @@
 import { Readable } from 'node:stream'
-import { GetObjectCommand, type GetObjectCommandOutput } from '@aws-sdk/client-s3'
 import { AppError } from '#shared/errors.ts'
 import type { S3Connection } from '../../connections/s3/connection.ts'
 import { failureOf, isAbsent, isUnmet, TruncatedAnswer } from '../../connections/s3/errors.ts'
+import { getPart } from '../../connections/s3/get-part.ts'
+import type { PartFacts } from '../../connections/s3/plain-wire.ts'
+import { BLOCK_BYTES, giveBack, lendBlock } from '../../lent-memory.ts'
 import { changedWhileReading, notFound } from '../repository-files.ts'
 import type { ReadOptions } from '../types.ts'
 import { bareEtag, statObject } from './objects.ts'
 
-const RANGE_BYTES = 8 * 1024 * 1024
-const IN_FLIGHT = 4
-const CHUNKS_AHEAD = 16
+const RANGE_BYTES = BLOCK_BYTES
+const IN_FLIGHT = 3
+/** Handed on at once, so that nobody who works through it keeps others waiting. */
+const CHUNK_BYTES = 1024 * 1024
+const CHUNKS_AHEAD = 4
+/** Less than this is not worth a block of its own. */
+const SMALL_BYTES = 1024 * 1024
 
 /** A piece of the object: what has come of it and is not handed on yet. */
 interface Range {
   from: number
   /** The first byte behind it. */
   to: number
-  chunks: Buffer[]
+  /** null: nothing has come yet. */
+  memory: Buffer | null
   received: number
+  handedOn: number
   isDone: boolean
 }
 
 /**
  * Reads an object in order by several ranged requests at once, all for one version of it. A request that breaks off goes on
- * where it was. Memory is bounded by the ranges in flight.
+ * where it was. Memory is bounded by the ranges in flight; it is lent: who is done with a chunk that nobody else holds may give
+ * it back.
  * @throws AppError `not-found`, `changed-while-reading`, those of the connection
  */
 export async function readObject(s3: S3Connection, name: string, options: ReadOptions): Promise<Readable> {
@@ -46,6 +55,7 @@ class ObjectReading extends Readable {
   #next: number
   #ranges: Range[] = []
   #isWanted = false
+  #soon: NodeJS.Immediate | null = null
 
   constructor(s3: S3Connection, name: string, { offset = 0, length, ifVersion, signal }: ReadOptions) {
     // by chunks, as they came: a stream of bytes would put together what waits, which costs as much as hashing it
@@ -84,9 +94,9 @@ class ObjectReading extends Readable {
     }
     await new Promise<void>((resolve, reject) => {
       this.#startRange((answer) => {
-        const size = Number(/\/(\d+)$/.exec(answer.ContentRange ?? '')?.[1])
+        const size = Number(/\/(\d+)$/.exec(answer.contentRange ?? '')?.[1])
         if (!Number.isSafeInteger(size)) throw noRanges(this.#s3)
-        this.#version ??= bareEtag(answer.ETag)
+        this.#version ??= bareEtag(answer.etag)
         this.#end = Math.min(this.#end, size)
         resolve()
       }).then(resolve, reject)
@@ -105,12 +115,13 @@ class ObjectReading extends Readable {
     this.#startRange().catch((error: Error) => this.destroy(error))
   }
 
-  async #startRange(onFirstAnswer?: (answer: GetObjectCommandOutput) => void): Promise<void> {
+  async #startRange(onFirstAnswer?: (answer: PartFacts) => void): Promise<void> {
     const range: Range = {
       from: this.#next,
       to: Math.min(this.#next + RANGE_BYTES, this.#end),
-      chunks: [],
+      memory: null,
       received: 0,
+      handedOn: 0,
       isDone: false,
     }
     this.#next = range.to
@@ -134,31 +145,36 @@ class ObjectReading extends Readable {
     this.#handOn()
   }
 
-  async #fetch(range: Range, onAnswer: (answer: GetObjectCommandOutput) => void): Promise<void> {
+  async #fetch(range: Range, onAnswer: (answer: PartFacts) => void): Promise<void> {
     const { signal } = this.#abort
     try {
       await this.#s3.send(
         `read ${this.#name}`,
-        async ({ client, options }) => {
+        async (sending) => {
           const from = range.from + range.received
           if (range.received > 0 && from >= range.to) return
-          const answer = await client.send(
-            new GetObjectCommand({
-              Bucket: this.#s3.bucket,
-              Key: this.#s3.keyOf(this.#name),
-              Range: `bytes=${from}-${range.to - 1}`,
-              ...(this.#version === undefined ? {} : { IfMatch: `"${this.#version}"` }),
-            }),
-            options,
-          )
-          if (!answer.ContentRange?.startsWith(`bytes ${from}-`)) throw noRanges(this.#s3)
-          onAnswer(answer)
-          await received(answer.Body as Readable, (chunk) => {
-            // a server that sends more than it was asked for could fill the memory
-            if (range.received + chunk.length > range.to - range.from) throw noRanges(this.#s3)
-            range.chunks.push(chunk)
-            range.received += chunk.length
-            if (this.#ranges[0] === range) this.#handOn()
+          const input = {
+            Bucket: this.#s3.bucket,
+            Key: this.#s3.keyOf(this.#name),
+            Range: `bytes=${from}-${range.to - 1}`,
+            ...(this.#version === undefined ? {} : { IfMatch: `"${this.#version}"` }),
+          }
+          await getPart(this.#s3, sending, input, {
+            begin: (facts) => {
+              if (!facts.contentRange?.startsWith(`bytes ${from}-`)) throw noRanges(this.#s3)
+              onAnswer(facts)
+            },
+            space: () => {
+              const bytes = range.to - range.from
+              // it was not asked for more
+              if (range.received >= bytes) throw noRanges(this.#s3)
+              range.memory ??= bytes > SMALL_BYTES ? lendBlock() : Buffer.allocUnsafeSlow(bytes)
+              return range.memory.subarray(range.received, bytes)
+            },
+            took: (bytes) => {
+              range.received += bytes
+              if (this.#ranges[0] === range) this.#handOnSoon()
+            },
           })
           const missing = range.to - range.from - range.received
           if (missing !== 0) throw new TruncatedAnswer(`${missing} bytes of ${this.#name} did not come`)
@@ -177,17 +193,27 @@ class ObjectReading extends Readable {
     }
   }
 
+  /** What comes in many small pieces at a time, as by TLS, is handed on together. */
+  #handOnSoon(): void {
+    this.#soon ??= setImmediate(() => {
+      this.#soon = null
+      this.#handOn()
+    })
+  }
+
   /** Gives the reader what has come, in order, and asks for more. */
   #handOn(): void {
     for (;;) {
       const head = this.#ranges[0]
       if (head === undefined || !this.#isWanted) break
-      const chunk = head.chunks.shift()
-      if (chunk !== undefined) {
+      if (head.memory && head.handedOn < head.received) {
+        const chunk = head.memory.subarray(head.handedOn, Math.min(head.received, head.handedOn + CHUNK_BYTES))
+        head.handedOn += chunk.length
         this.#isWanted = this.push(chunk)
         continue
       }
       if (!head.isDone) return
+      if (head.memory) giveBack(head.memory.subarray(head.received))
       this.#ranges.shift()
       if (this.#next < this.#end) this.#startNext()
     }
@@ -196,21 +222,6 @@ class ObjectReading extends Readable {
       this.push(null)
     }
   }
-}
-
-/** Takes a body as it comes: by events, which cost half of what an async loop does for each chunk. */
-function received(body: Readable, onChunk: (chunk: Buffer) => void): Promise<void> {
-  return new Promise((resolve, reject) => {
-    body.once('end', resolve).once('error', reject)
-    body.on('data', (chunk: Buffer) => {
-      try {
-        onChunk(chunk)
-      } catch (error) {
-        body.destroy(error as Error)
-      }
-    })
-    body.once('close', () => reject(new TruncatedAnswer('the answer broke off')))
-  })
 }
 
 function isPassingError(error: unknown): boolean {

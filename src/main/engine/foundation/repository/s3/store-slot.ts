@@ -82,7 +82,7 @@ export async function storeSlot(
       return null
     },
 
-    async write(kind, body, offset, signal, onSkipped) {
+    async write(kind, body, offset, signal, { onSkipped } = {}) {
       const { size } = partOf(kind)
       const partBytes = partBytesFor(size)
       try {
