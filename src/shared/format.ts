@@ -130,7 +130,7 @@ export function formatNearMoment(iso: string | Date, now: Date): string {
 }
 
 /** `Mon`, by UTC. */
-export function formatWeekday(iso: string | Date): string {
+function formatWeekday(iso: string | Date): string {
   return DAYS[new Date(iso).getUTCDay()] ?? ''
 }
 

@@ -40,7 +40,7 @@ export function createRouter(handlers: Handlers<typeof contract>, before: (proce
 }
 
 /** What is wrong with an input, by field. Says nothing of the values: one of them may be a password. */
-export function badInput(name: string, error: z.ZodError): AppError {
+function badInput(name: string, error: z.ZodError): AppError {
   const issues = error.issues.map((issue) => ({ field: issue.path.join('.') || '(all)', problem: issue.message }))
   const first = issues[0]
   return new AppError(

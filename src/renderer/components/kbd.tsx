@@ -7,7 +7,7 @@ import { icon14 } from './icons.tsx'
 import classes from './kbd.module.css'
 
 /** A key as the operator's keyboard has it: `Mod+K` is `Ctrl K` or `⌘ K`. */
-export function keyText(keys: string): string {
+function keyText(keys: string): string {
   return keys.replace('Mod+', isMac ? '⌘ ' : 'Ctrl ')
 }
 

@@ -27,7 +27,7 @@ export interface BackupRow {
 /** `to-fetch`: somewhere, but not in the vault. */
 export type BackupFilter = 'all' | 'daily' | 'weekly' | 'safety' | 'pinned' | 'to-fetch' | 'problems'
 
-export function rowKey(backup: Pick<BackupEntry, 'name' | 'timestamp'>): string {
+function rowKey(backup: Pick<BackupEntry, 'name' | 'timestamp'>): string {
   return `${backup.name}\n${backup.timestamp}`
 }
 

@@ -11,7 +11,7 @@ export interface ProofText {
   tone?: 'warn' | 'bad'
 }
 
-export function isOldDrill(at: string, now: Date): boolean {
+function isOldDrill(at: string, now: Date): boolean {
   return now.getTime() - new Date(at).getTime() > OLD_DRILL_MS
 }
 

@@ -13,7 +13,7 @@ export interface CopyUnderWay {
 }
 
 /** Where a copy is read from that is whole as far as is known: the vault, else the server, else the filestore. */
-export function wholeCopies(row: Pick<BackupRow, 'copies'>): RepositoryName[] {
+function wholeCopies(row: Pick<BackupRow, 'copies'>): RepositoryName[] {
   return REPOSITORIES.filter((repository) => row.copies[repository]?.state === 'present')
 }
 

@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises'
 import type { EngineContext } from '#engine/foundation/context.ts'
 import type { JobContext, JobHandle } from '#engine/foundation/jobs/types.ts'
+import { noRateLimit } from '#engine/foundation/rate-limit.ts'
 import { partFileName } from '#engine/foundation/repository/names.ts'
 import { readRotationIndexes } from '#engine/foundation/repository/open.ts'
 import { sharedLimit } from '#engine/foundation/shared-limit.ts'
@@ -28,7 +29,7 @@ export interface BackupRequest {
   engine?: DumpEngine
   /** gzip level for this backup alone, 1 to 9; default: the site's. */
   compression?: number
-  /** A name outside of the rotation, for the vault only; default: the slot of today. */
+  /** A name outside of the rotation, for a safety backup in the vault; default: the slot of today. */
   name?: string
 }
 
@@ -179,7 +180,8 @@ async function makeParts(making: Making): Promise<{ parts: MadePart[]; dump: Dum
     engine: request.engine ?? settings.engine,
     compression: request.compression ?? settings.compression,
     scratch: context.home.scratch,
-    limit: sharedLimit(context),
+    // a restore waits for its safety backup
+    limit: request.name === undefined ? sharedLimit(context) : noRateLimit,
     signal: job.signal,
     onProgress(bytes) {
       job.advance(bytes)

@@ -5,9 +5,9 @@ import type { Job } from '#shared/model/job.ts'
 import { whatFailed } from './merge-proofs.ts'
 
 /** A night and two hours for a slow one. */
-export const FRESH_HOURS = 26
+const FRESH_HOURS = 26
 /** Two nights missed. */
-export const LOST_HOURS = 50
+const LOST_HOURS = 50
 
 export interface Facts {
   /** Backups with all that belongs to them, newest first, those that a check found bad too. */
@@ -64,7 +64,7 @@ export function judge(facts: Facts): Pick<SiteStatus, 'protection' | 'reason'> {
   }
 }
 
-export function ageHours(backup: BackupEntry, now: Date): number {
+function ageHours(backup: BackupEntry, now: Date): number {
   return (now.getTime() - new Date(backup.timestamp).getTime()) / 3_600_000
 }
 

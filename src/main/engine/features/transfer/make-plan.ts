@@ -153,7 +153,8 @@ async function findStored(compared: readonly ComparedItem[], source: Contents, t
     if (stored === 0) continue
     item.action = 'resume'
     item.storedBytes = stored
-    item.reason = 'An interrupted copy of it goes on.'
+    const goesOn = 'An interrupted copy of it goes on.'
+    item.reason = item.mends || item.displaces ? `${goesOn} ${item.reason}` : goesOn
   }
 }
 

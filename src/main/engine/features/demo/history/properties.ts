@@ -26,7 +26,7 @@ export function slugOf(title: Text | string): string {
     .slice(0, 78)
 }
 
-export function textTerm(text: Text | string): Term {
+function textTerm(text: Text | string): Term {
   return typeof text === 'string' ? text : translated({ en: text.en, nl: text.nl })
 }
 

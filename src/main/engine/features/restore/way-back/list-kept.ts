@@ -64,7 +64,7 @@ export async function findKept(context: EngineContext, site: Site, id: string, s
 }
 
 /** Of all folders that restores left. */
-export async function undoFoldersOf(context: EngineContext, site: Site, signal?: AbortSignal): Promise<UndoFolder[]> {
+async function undoFoldersOf(context: EngineContext, site: Site, signal?: AbortSignal): Promise<UndoFolder[]> {
   const folders = await siteFolders(context, site, signal)
   return folders ? readUndoFolders(folders, site.name) : []
 }

@@ -71,7 +71,7 @@ export function materializedViewNode(schema: string, view: Relation, columns: re
   return node
 }
 
-export function refreshKey(viewOid: number): string {
+function refreshKey(viewOid: number): string {
   return objectKey('refresh', viewOid)
 }
 
