@@ -88,6 +88,10 @@ describe.skipIf(why !== null)('zbd copy and zbd sync', () => {
     const unknown = await zbd(['copy', 'testsite', 'testsite-6', '--from', 'server', '--to', 'vault', '--json'], options)
     expect([unknown.code, unknown.json.error.code]).toEqual([1, 'unknown-backup'])
     expect((await zbd(['copy', 'testsite', 'testsite-1', '--from', 'vault', '--to', 'vault'], options)).code).toBe(2)
+    // what takes the place of another backup is confirmed by name, into the vault too
+    const instead = ['copy', 'testsite', 'testsite-1', '--from', 'server', '--to', 'vault', '--replace-other']
+    expect((await zbd(instead, options)).code).toBe(2)
+    expect((await zbd([...instead, '--confirm', 'testsite'], options)).stdout).toBe('Nothing to do: all of it is there.\n')
     // a slot with a newer backup
     await makeBackup(server, { database: 1000 }, { name: 'testsite-1', timestamp: 1_900_000_000 })
     const older = await zbd(

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -15,7 +16,7 @@ import { openTestContext, type TestContext } from '#test/support/engine-context.
 import { fixture, hasFixtures } from '#test/support/fixtures.ts'
 import { temporaryFolder } from '#test/support/home.ts'
 import { codeOf } from '#test/support/repository-contract.ts'
-import { contentsOf, makeBackup } from '#test/support/transfers.ts'
+import { contentsOf, makeBackup, sha256 } from '#test/support/transfers.ts'
 
 if (!hasFixtures) console.error('SKIPPED in transfer.test.ts: the fixtures of a real server are missing')
 
@@ -312,6 +313,27 @@ describe.skipIf(!hasFixtures)('bringing repositories of a site in step', () => {
       expect(await codeOf(plan({ from, to, replaceOther: true }))).toBe('wrong-request')
     },
   )
+
+  it('does not take an encrypted copy of another size for damaged that was verified', async () => {
+    const { context, server, vault, plan } = await setUp({ server: null })
+    const encrypted = async (folder: string, size: number) => {
+      const bytes = randomBytes(size)
+      bytes.write('Z1')
+      bytes.writeUInt32LE(600_001, 2)
+      const file = 'testsite-1.sql.gz.enc'
+      const entry = { timestamp: 1_795_000_000, database: file, database_hash: sha256(bytes), is_encrypted: true }
+      await mkdir(folder, { recursive: true })
+      await writeFile(join(folder, file), bytes)
+      await writeFile(join(folder, 'backup.json'), JSON.stringify({ 'testsite-1': entry }))
+    }
+    await encrypted(server, 1000)
+    await encrypted(vault, 1100)
+    const wanted = { from: 'server', to: 'vault', names: ['testsite-1'] } as { from: RepositoryName; to: RepositoryName }
+    expect((await plan(wanted)).items[0]).toMatchObject({ action: 'copy', mends: true })
+    const request = { site: 'testsite', name: 'testsite-1', from: 'vault', level: 1, passwords: [] } as const
+    expect((await (await startVerify(context, { ...request, passwords: [] })).done).verdict).toBe('verified')
+    expect((await plan(wanted)).items[0]).toMatchObject({ action: 'refused', reason: expect.stringContaining('same moment') })
+  })
 
   it('mends a copy whose entry lacks a part, once its loss is confirmed', async () => {
     const { plan, run, vault, server, asked } = await setUp({ server: null })
