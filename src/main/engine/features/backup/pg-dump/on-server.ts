@@ -3,7 +3,7 @@ import { isIP } from 'node:net'
 import type { Readable } from 'node:stream'
 import { watchLockHolders } from '#engine/foundation/connections/lock-holders.ts'
 import type { PostgresConnection } from '#engine/foundation/connections/postgres.ts'
-import { listServerPrograms, PASSWORD_AND_NAME } from '#engine/foundation/connections/ssh/postgres-programs.ts'
+import { databaseArgument, listServerPrograms, PASSWORD_AND_NAME } from '#engine/foundation/connections/ssh/postgres-programs.ts'
 import type { SshConnection } from '#engine/foundation/connections/ssh/types.ts'
 import { AppError, cancelledError } from '#shared/errors.ts'
 import type { Site } from '#shared/model/site.ts'
@@ -87,7 +87,7 @@ async function startPgDump(
   const dumping = [
     ...[tool.path, '--format=plain', `--compress=${compression}`, '--quote-all-identifiers', '--no-password'],
     ...[`--lock-wait-timeout=${lockWaitMs}`, `--schema="${schema.replaceAll('"', '""')}"`],
-    ...[`--host=${host}`, `--port=${port}`, `--username=${user}`, `--dbname=${database.database}`],
+    ...[`--host=${host}`, `--port=${port}`, `--username=${user}`, databaseArgument(database.database)],
   ]
   const child = await server.start(['sh', '-c', WITH_PASSWORD, 'sh', program, database.tls, ...dumping], ending.signal)
   child.ended.catch(() => {})

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { StringDecoder } from 'node:string_decoder'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type QuerySession, quoteLiteral } from '#engine/foundation/connections/postgres.ts'
-import { PASSWORD_AND_NAME } from '#engine/foundation/connections/ssh/postgres-programs.ts'
+import { databaseArgument, PASSWORD_AND_NAME } from '#engine/foundation/connections/ssh/postgres-programs.ts'
 import type { RemoteProcess, SshConnection } from '#engine/foundation/connections/ssh/types.ts'
 import { AppError, cancelledError } from '#shared/errors.ts'
 import type { Site } from '#shared/model/site.ts'
@@ -71,7 +71,7 @@ export class PsqlSession implements QuerySession {
     const command = [
       ...[psql.path, '--no-psqlrc', '--quiet', '--no-align', '--tuples-only', '--no-password'],
       ...['--set=ON_ERROR_STOP=1', '--set=VERBOSITY=verbose'],
-      ...[`--host=${host}`, `--port=${port}`, `--username=${user}`, `--dbname=${database.database}`],
+      ...[`--host=${host}`, `--port=${port}`, `--username=${user}`, databaseArgument(database.database)],
     ]
     const about = ['Backup Desk psql', database.tls, dump?.path ?? '', mark, key]
     const ending = new AbortController()

@@ -44,3 +44,8 @@ IFS= read -r PGPASSWORD
 export PGPASSWORD PGAPPNAME="$1" PGSSLMODE="$2" PGCONNECT_TIMEOUT=10 PGCLIENTENCODING=UTF8 LC_ALL=C
 shift
 shift`
+
+/** Names a database to a program of PostgreSQL, which would read a name such as `host=… x` as the way to another server. */
+export function databaseArgument(name: string): string {
+  return `--dbname=dbname='${name.replace(/[\\']/g, '\\$&')}'`
+}
