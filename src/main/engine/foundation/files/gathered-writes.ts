@@ -3,6 +3,8 @@ import { writeAll } from './write-all.ts'
 
 /** More than this waits for no disk. */
 const WAITING_BYTES = 2 * 1024 * 1024
+/** Written at once. Linux looks for memory in one piece for a larger write, and on some machines that takes ten times as long. */
+const BATCH_BYTES = 512 * 1024
 /** So often the disk is told to begin writing, so that the last sync has little left to do. */
 const SYNC_BYTES = 64 * 1024 * 1024
 
@@ -60,9 +62,7 @@ export class GatheredWrites {
   async #writeWaiting(): Promise<void> {
     try {
       while (this.#waiting.length > 0 && this.#error === null) {
-        const chunks = this.#waiting
-        const bytes = this.#waitingBytes
-        this.#waiting = []
+        const { chunks, bytes } = this.#next()
         this.#batch = this.#writeChunks(chunks, bytes)
         await this.#batch
         if (this.#onWritten) for (const chunk of chunks) this.#onWritten(chunk)
@@ -76,6 +76,18 @@ export class GatheredWrites {
     } finally {
       this.#writing = null
     }
+  }
+
+  /** As much of what waits as is written at once, and one chunk at least. */
+  #next(): { chunks: Uint8Array[]; bytes: number } {
+    let bytes = 0
+    let count = 0
+    for (const { length } of this.#waiting) {
+      if (count > 0 && bytes + length > BATCH_BYTES) break
+      bytes += length
+      count += 1
+    }
+    return { chunks: this.#waiting.splice(0, count), bytes }
   }
 
   async #writeChunks(chunks: Uint8Array[], bytes: number): Promise<void> {

@@ -12,8 +12,8 @@ import { bareEtag, statObject } from './objects.ts'
 const RANGE_BYTES = BLOCK_BYTES
 const IN_FLIGHT = 3
 /** Handed on at once, so that nobody who works through it keeps others waiting. */
-const CHUNK_BYTES = 1024 * 1024
-const CHUNKS_AHEAD = 4
+const CHUNK_BYTES = 512 * 1024
+const CHUNKS_AHEAD = 8
 /** Less than this is not worth a block of its own. */
 const SMALL_BYTES = 1024 * 1024
 
