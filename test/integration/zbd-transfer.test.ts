@@ -83,6 +83,10 @@ describe.skipIf(why !== null)('zbd copy and zbd sync', () => {
     await rm(vault, { recursive: true })
     expect((await zbd(['copy', 'testsite', 'testsite-1', '--from', 'server', '--to', 'vault'], options)).code).toBe(0)
     expect((await open(vault).readIndex()).get('testsite-1')?.is_filestore_uploaded).toBe(true)
+    // and where nothing else is to be done
+    const noted = await zbd([...send, '--confirm', 'testsite', '--json'], options)
+    expect([noted.code, noted.json.result]).toMatchObject([0, { backups: [{ name: 'testsite-1', outcome: 'same' }] }])
+    expect((await open(server).readIndex()).get('testsite-1')?.is_filestore_uploaded).toBe(true)
     const again = await zbd([...send, '--confirm', 'testsite'], options)
     expect([again.code, again.stdout]).toEqual([0, 'Nothing to do: all of it is there.\n'])
     const unknown = await zbd(['copy', 'testsite', 'testsite-6', '--from', 'server', '--to', 'vault', '--json'], options)

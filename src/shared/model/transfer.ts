@@ -15,6 +15,8 @@ export const transferItemSchema = z.object({
   mends: z.boolean(),
   /** What is there of the same moment is another backup, which this one takes the place of, as asked for; it is pinned first. */
   displaces: z.boolean().default(false),
+  /** `same`, and the index of the source does not say yet that the filestore has it: it learns it. */
+  marks: z.boolean().default(false),
   /** One sentence. */
   reason: z.string(),
   parts: z.array(z.object({ part: partKindSchema, file: z.string(), size: z.number() })),

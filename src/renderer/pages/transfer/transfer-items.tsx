@@ -18,8 +18,8 @@ const ACTION: Record<TransferItem['action'], { word: string; tone: BadgeTone }> 
 /** The backups of a plan, newest first, each with what happens to it and why; those that are there already are folded. */
 export function TransferItems({ items }: { items: readonly TransferItem[] }) {
   const [all, setAll] = useState(false)
-  const same = items.filter(({ action }) => action === 'same')
-  const others = items.filter(({ action }) => action !== 'same')
+  const same = items.filter(({ action, marks }) => action === 'same' && !marks)
+  const others = items.filter((item) => !same.includes(item))
   const folds = same.length > 0 && others.length > 0 && !all
   const shown = folds ? others : items
   if (items.length === 0) return null
@@ -46,7 +46,13 @@ export function TransferItems({ items }: { items: readonly TransferItem[] }) {
               </td>
               <td>
                 <Badge tone={ACTION[item.action].tone}>
-                  {item.displaces ? 'Replace' : item.mends && item.action === 'copy' ? 'Mend' : ACTION[item.action].word}
+                  {item.marks
+                    ? 'Note'
+                    : item.displaces
+                      ? 'Replace'
+                      : item.mends && item.action === 'copy'
+                        ? 'Mend'
+                        : ACTION[item.action].word}
                 </Badge>
               </td>
               <td className={classes.why} data-selectable>

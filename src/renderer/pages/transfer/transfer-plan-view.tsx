@@ -100,6 +100,10 @@ function Effect({
   const replaced = work.filter(({ replaces }) => replaces !== null).length
   const mended = work.filter(({ mends }) => mends).length
   const displaces = work.some((item) => item.displaces)
+  const marked = plan.items.filter(({ marks }) => marks).length
+  const note =
+    marked > 0 && `The index of the ${plan.from} learns that the filestore has ${formatPlural(marked, 'backup')} already. `
+  if (work.length === 0 && plan.deletions.length === 0 && marked > 0) return <>{note}Nothing is copied.</>
   const what = backup ? (
     <>
       <b>{backup.name}</b> of {formatMomentLong(backup.timestamp)}
@@ -114,8 +118,9 @@ function Effect({
       {replaced > 0 && `${formatPlural(replaced, 'older backup')} in the same slots ${replaced === 1 ? 'is' : 'are'} replaced. `}
       {mended > 0 && `${formatPlural(mended, 'damaged copy', 'damaged copies')} there ${mended === 1 ? 'is' : 'are'} replaced. `}
       {displaces && 'The other copy there is pinned in the vault, then replaced. '}
+      {note}
       {plan.deletions.length > 0 && <b className={classes.bad}>{formatPlural(plan.deletions.length, 'backup')} deleted. </b>}
-      The {plan.from} stays as it is.
+      {marked === 0 && `The ${plan.from} stays as it is.`}
     </>
   )
 }

@@ -77,6 +77,7 @@ export async function compareBackup(
     timestamp: isoOf(entry),
     mends: false,
     displaces: false,
+    marks: false,
     parts: [],
     bytes: 0,
     storedBytes: 0,
@@ -119,7 +120,9 @@ export async function compareBackup(
       const reason = `It is there, but ${found.text}: it is mended.`
       return { item: { ...item, action: 'copy', mends: true, reason, replaces: null }, ...at }
     }
-    return { item: { ...item, action: 'same', reason: found.text, replaces: null }, ...at }
+    const marks = to === 'filestore' && entry.is_filestore_uploaded !== true
+    const reason = marks ? `${found.text} The index of the source does not say so yet: it learns it.` : found.text
+    return { item: { ...item, action: 'same', marks, reason, replaces: null }, ...at }
   }
   const reason = present ? `It replaces the backup of ${momentOf(present)} in its slot.` : 'It is not there.'
   return { item: { ...item, action: 'copy', reason }, ...at }

@@ -17,24 +17,35 @@ export function toCopy({ items }: Pick<TransferPlan, 'items'>): TransferItem[] {
   return items.filter(({ action }) => action === 'copy' || action === 'resume')
 }
 
+/** What a plan would only note in the index of the source: it is in the filestore already. */
+export function toMark({ items }: Pick<TransferPlan, 'items'>): TransferItem[] {
+  return items.filter(({ marks }) => marks)
+}
+
 /** What the shell's confirmation window says of a plan; null: it only adds to the vault. */
 export function confirmationOf(plan: TransferPlan): Confirmation | null {
   if (!plan.needsConfirmation) return null
   const { site, from, to, toPlace, deletions } = plan
   const copied = toCopy(plan)
   const many = formatPlural(copied.length, 'backup')
-  const action = deletions.length === 0 ? 'Copy' : copied.length === 0 ? 'Delete' : 'Copy and delete'
+  const marked = formatPlural(toMark(plan).length, 'backup')
+  const isNote = copied.length === 0 && deletions.length === 0
+  const action = isNote ? 'Note' : deletions.length === 0 ? 'Copy' : copied.length === 0 ? 'Delete' : 'Copy and delete'
   return {
     id: plan.id,
     title: deletions.length === 0 ? 'Confirm transfer' : 'Confirm transfer and deletion',
-    question:
-      copied.length === 0
+    question: isNote
+      ? `Note in the index of ${PLACE_WORDS[from]} that ${marked} of ${site} ${toMark(plan).length === 1 ? 'is' : 'are'} in the filestore?`
+      : copied.length === 0
         ? `Delete ${formatPlural(deletions.length, 'backup')} of ${site} from ${PLACE_WORDS[to]}?`
         : `Copy ${many} of ${site} from ${PLACE_WORDS[from]} to ${PLACE_WORDS[to]}${deletions.length === 0 ? '' : `, and delete ${deletions.length} there`}?`,
     text: effect(to),
     facts: [
       { label: 'Replaced', text: replaced(copied) },
       { label: 'Written', text: copied.length === 0 ? 'nothing' : `${many}, ${formatBytes(plan.bytes)}, in ${toPlace}` },
+      ...(toMark(plan).length === 0
+        ? []
+        : [{ label: 'Noted', text: `in the index of ${PLACE_WORDS[from]}: the filestore has ${marked} already` }]),
       { label: 'Deleted', text: deleted(plan) },
       { label: 'Stays', text: `the live site, everything ${inPlace(from)}, and whatever else is ${inPlace(to)}` },
       { label: 'Way back', text: wayBack(plan, copied) },

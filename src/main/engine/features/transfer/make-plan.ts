@@ -13,7 +13,7 @@ import type { TransferPlan } from '#shared/model/transfer.ts'
 import { slotOf } from '#shared/rotation.ts'
 import * as checks from './checks.ts'
 import { type ComparedItem, type Contents, compareBackup, newestFirst, readContents, slotsToDelete } from './compare.ts'
-import { PLACE_WORDS, toCopy } from './describe-plan.ts'
+import { PLACE_WORDS, toCopy, toMark } from './describe-plan.ts'
 import { passwordsCheck } from './passwords-check.ts'
 import { readAhead, readFree } from './server-facts.ts'
 import { transferPlans } from './stored-plan.ts'
@@ -114,7 +114,9 @@ async function makePlan(
     bytes,
     checks: found,
     needsConfirmation: to !== 'vault' || deletions.length > 0 || items.some(({ displaces }) => displaces),
-    runnable: found.every(({ outcome }) => outcome !== 'failed') && (toCopy({ items }).length > 0 || deletions.length > 0),
+    runnable:
+      found.every(({ outcome }) => outcome !== 'failed') &&
+      (toCopy({ items }).length > 0 || toMark({ items }).length > 0 || deletions.length > 0),
   }
   const backups = new Map(compared.map(({ item, entry, present }) => [item.name, { entry, present }]))
   const settings = hashOf(site)

@@ -13,7 +13,7 @@ import type { PartKind, RepositoryName } from '#shared/model/backup.ts'
 import type { Site } from '#shared/model/site.ts'
 import type { TransferDeletion, TransferItem, TransferResult, Transferred } from '#shared/model/transfer.ts'
 import { compareBackup, isoOf, readContents } from './compare.ts'
-import { confirmationOf, PLACE_WORDS, toCopy } from './describe-plan.ts'
+import { confirmationOf, PLACE_WORDS, toCopy, toMark } from './describe-plan.ts'
 import { openExaminer } from './examiner.ts'
 import { type IsInFilestore, markUploaded, readIsInFilestore } from './filestore-facts.ts'
 import { type StoredTransferPlan, transferPlans } from './stored-plan.ts'
@@ -90,9 +90,17 @@ class TransferRun {
     for (const { name, timestamp, bytes, storedBytes } of items) {
       job.item(name, { name, total: bytes, done: storedBytes, state: 'waiting', facts: { timestamp, to: plan.to } })
     }
+    for (const { name, timestamp } of toMark(plan)) {
+      job.item(name, {
+        name,
+        detail: 'to be noted in the index of the source',
+        state: 'waiting',
+        facts: { timestamp, to: plan.to },
+      })
+    }
     for (const { name } of plan.deletions) job.item(name, { name, detail: 'to be deleted', state: 'waiting' })
     job.phase(`Copying to ${PLACE_WORDS[plan.to]}`, plan.bytes, 'bytes')
-    for (const item of plan.items.filter(({ action }) => action === 'same')) this.#end(item, 'same', item.reason, 0)
+    for (const item of plan.items.filter(({ action }) => action === 'same')) await this.#leave(item, sides)
     for (const item of items) await this.#copy(item, sides)
     if (plan.deletions.length > 0) await this.#deleteAll(sides)
     const result: TransferResult = {
@@ -159,6 +167,24 @@ class TransferRun {
       this.#context.emit({ type: 'backups-changed', site: this.#site.name })
     } catch (error) {
       this.#failed(item, error, sent)
+    }
+  }
+
+  /** What is there already; the source's index learns it where it does not say so. */
+  async #leave(item: TransferItem, sides: Sides): Promise<void> {
+    if (!item.marks) {
+      this.#end(item, 'same', item.reason, 0)
+      return
+    }
+    try {
+      const entry = await this.#assertAsPlanned(item, sides)
+      if (entry) await markUploaded(sides.from, item.name, entry, this.#job.signal)
+      const text = `The index of ${sides.from.place} says now that the filestore has it`
+      this.#end(item, 'same', `${text}.`, 0)
+      this.#job.item(item.name, { state: 'done', detail: text })
+      this.#context.emit({ type: 'backups-changed', site: this.#site.name })
+    } catch (error) {
+      this.#failed(item, error, 0)
     }
   }
 
@@ -276,7 +302,7 @@ class TransferRun {
   #failure(result: TransferResult): AppError {
     const [first] = this.#failures
     const { plan } = this.#stored
-    const asked = toCopy(plan).length + plan.deletions.length
+    const asked = toCopy(plan).length + toMark(plan).length + plan.deletions.length
     if (first && asked === 1) {
       const { code, message, hint, details } = first.error
       return new AppError(code, message, { hint, details: { ...details, result }, cause: first.error })

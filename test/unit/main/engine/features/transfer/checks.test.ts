@@ -55,6 +55,7 @@ describe('what is confirmed of a transfer', () => {
     action: 'copy',
     mends: false,
     displaces: false,
+    marks: false,
     reason: '',
     parts: [],
     bytes: 1000,
