@@ -7,19 +7,18 @@ import type { Patience } from '#engine/foundation/repository/repeating.ts'
 import { isSameBackup, type PartExaminer, transferBackup } from '#engine/foundation/repository/transfer.ts'
 import type { IndexEntry, Repository } from '#engine/foundation/repository/types.ts'
 import { sharedLimit } from '#engine/foundation/shared-limit.ts'
-import { AppError, isCancelled, toAppError } from '#shared/errors.ts'
-import { formatBytes, formatDuration, formatPlural, formatSome } from '#shared/format.ts'
+import { isCancelled, toAppError } from '#shared/errors.ts'
+import { formatBytes, formatDuration, formatPlural } from '#shared/format.ts'
 import type { PartKind, RepositoryName } from '#shared/model/backup.ts'
 import type { Site } from '#shared/model/site.ts'
-import type { TransferDeletion, TransferItem, TransferResult, Transferred } from '#shared/model/transfer.ts'
-import { compareBackup, isoOf, readContents } from './compare.ts'
+import type { TransferItem, TransferResult, Transferred } from '#shared/model/transfer.ts'
+import { compareBackup, readContents } from './compare.ts'
+import { deletePlanned } from './delete-planned.ts'
 import { confirmationOf, PLACE_WORDS, toCopy, toMark } from './describe-plan.ts'
 import { openExaminer } from './examiner.ts'
 import { type IsInFilestore, markUploaded, readIsInFilestore } from './filestore-facts.ts'
 import { type StoredTransferPlan, transferPlans } from './stored-plan.ts'
-
-/** As many reasons as an error has room for. */
-const NAMED_FAILURES = 3
+import { type TransferFailure, transferIncomplete } from './transfer-incomplete.ts'
 
 /**
  * Asks the shell to confirm a plan, if it needs that, and starts it as a job whose result is a {@link TransferResult}.
@@ -62,7 +61,7 @@ class TransferRun {
   readonly #stored: StoredTransferPlan
   readonly #options: { patience?: Patience }
   readonly #done: Transferred[] = []
-  #failures: { name: string; error: AppError }[] = []
+  #failures: TransferFailure[] = []
 
   constructor(context: EngineContext, job: JobContext, site: Site, stored: StoredTransferPlan, options: { patience?: Patience }) {
     this.#context = context
@@ -110,7 +109,7 @@ class TransferRun {
       bytes: this.#done.reduce((sum, { bytes }) => sum + bytes, 0),
       seconds: (performance.now() - started) / 1000,
     }
-    if (this.#failures.length > 0) throw this.#failure(result)
+    if (this.#failures.length > 0) throw transferIncomplete(this.#stored.plan, this.#failures, result)
     return result
   }
 
@@ -255,7 +254,7 @@ class TransferRun {
     for (const deletion of deletions) {
       try {
         job.item(deletion.name, { state: 'running' })
-        await this.#delete(deletion, from, to)
+        await deletePlanned(deletion, { from, to }, job.signal)
         this.#end(deletion, 'deleted', `${formatPlural(deletion.files.length, 'file')}, ${formatBytes(deletion.bytes)}`, 0)
         job.item(deletion.name, { state: 'done', detail: 'deleted' })
         job.log(`Deleted ${deletion.name} of ${deletion.timestamp} from ${to.place}.`)
@@ -264,19 +263,6 @@ class TransferRun {
       } catch (error) {
         this.#failed(deletion, error, 0)
       }
-    }
-  }
-
-  /** @throws AppError `plan-outdated` */
-  async #delete({ name, timestamp }: TransferDeletion, from: Repository, to: Repository): Promise<void> {
-    const lease = await to.lease(this.#job.signal)
-    try {
-      const entry = (await to.readIndex()).get(name)
-      if (!entry || isoOf(entry) !== timestamp) throw outdated(`another backup came into ${name} of ${to.place}`)
-      if ((await from.readIndexDocument()).texts.has(name)) throw outdated(`${from.place} has got a backup ${name}`)
-      await to.removeSlot({ name, timestamp: entry.timestamp })
-    } finally {
-      await lease.release()
     }
   }
 
@@ -297,25 +283,6 @@ class TransferRun {
     this.#end(item, 'failed', failure.message, bytes)
     this.#job.item(item.name, { state: 'failed', detail: failure.message })
     this.#job.log(`${item.name}: ${failure.message}`)
-  }
-
-  #failure(result: TransferResult): AppError {
-    const [first] = this.#failures
-    const { plan } = this.#stored
-    const asked = toCopy(plan).length + toMark(plan).length + plan.deletions.length
-    if (first && asked === 1) {
-      const { code, message, hint, details } = first.error
-      return new AppError(code, message, { hint, details: { ...details, result }, cause: first.error })
-    }
-    const reasons = this.#failures.map(({ name, error }) => `${name}: ${error.message}`)
-    return new AppError(
-      'transfer-incomplete',
-      `${this.#failures.length} of ${formatPlural(asked, 'backup')} could not be brought in step. ${formatSome(reasons, NAMED_FAILURES)}`,
-      {
-        hint: `${plan.deletions.length > 0 ? 'What could be copied is there; what was not deleted is as it was' : 'The others are done'}. Run it again: it goes on where it stopped.`,
-        details: { result },
-      },
-    )
   }
 }
 
