@@ -1,11 +1,11 @@
 import { createReadStream } from 'node:fs'
 import { chmod, chown, link, lstat, mkdir, open, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import type { SshConnection } from '#engine/foundation/connections/ssh/types.ts'
 import { syncFolder, writeFileAtomic } from '#engine/foundation/files/atomic.ts'
 import { AppError } from '#shared/errors.ts'
 import { hasContent } from './compare.ts'
+import { journalLines } from './journal-lines.ts'
 import { makeDurable } from './make-durable.ts'
 import { copyWhole, keepFile, moveFile } from './move-file.ts'
 import type { Likeness } from './put-in-place.ts'
@@ -130,7 +130,7 @@ export const localDisk: SiteDisk = {
   async *lines(path) {
     const input = createReadStream(path)
     try {
-      yield* createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })
+      yield* journalLines(input as AsyncIterable<Buffer>, path)
     } finally {
       // whoever needs the first lines alone leaves early
       input.destroy()

@@ -3,12 +3,11 @@ import { posix } from 'node:path'
 import { Readable } from 'node:stream'
 import type { RemoteFacts, SshConnection } from '#engine/foundation/connections/ssh/types.ts'
 import { AppError } from '#shared/errors.ts'
+import { journalLines } from '../files/journal-lines.ts'
 import type { DiskAppender, DiskFacts, DiskUser, SiteDisk } from '../files/site-disk.ts'
 
 /** Marks and journals of single jobs are read whole up to this size. */
 const TEXT_BYTES = 1024 * 1024
-
-const NEWLINE = 10
 
 /** The disk of a server, for who logs in there. */
 export function remoteDisk(server: SshConnection): SiteDisk {
@@ -104,7 +103,7 @@ export function remoteDisk(server: SshConnection): SiteDisk {
       return Buffer.concat(chunks).toString('utf8')
     },
     async *lines(path) {
-      yield* linesOf((await files.read(path)) as AsyncIterable<Buffer>, path)
+      yield* journalLines((await files.read(path)) as AsyncIterable<Buffer>, path)
     },
     async syncFolder(path) {
       // a server whose sync takes no names is trusted to write what it took
@@ -114,29 +113,6 @@ export function remoteDisk(server: SshConnection): SiteDisk {
       await server.run(['sh', '-c', 'sync -f "$1" || sync', 'sh', folder], { signal, timeoutMs: null })
     },
   }
-}
-
-/** A server's file may be anything: no line of ours is longer than this. */
-const LINE_BYTES = 256 * 1024
-
-async function* linesOf(chunks: AsyncIterable<Buffer>, path: string): AsyncGenerator<string> {
-  let rest = Buffer.alloc(0)
-  for await (const chunk of chunks) {
-    const bytes = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk
-    let from = 0
-    for (let end = bytes.indexOf(NEWLINE, from); end >= 0; end = bytes.indexOf(NEWLINE, from)) {
-      yield bytes.toString('utf8', from, end)
-      from = end + 1
-    }
-    rest = Buffer.from(bytes.subarray(from))
-    if (rest.length > LINE_BYTES) {
-      throw new AppError('undo-unreadable', `${path} on the server is no journal of a restore: it has a line that is too long.`, {
-        hint: 'Look at it there. Nothing was changed by reading it.',
-        details: { path },
-      })
-    }
-  }
-  if (rest.length > 0) yield rest.toString('utf8')
 }
 
 function openAppender({ files }: SshConnection, path: string): DiskAppender {
