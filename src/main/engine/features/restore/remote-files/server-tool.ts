@@ -1,4 +1,5 @@
 import type { RunResult, SshConnection } from '#engine/foundation/connections/ssh/types.ts'
+import { cutRecords } from '#engine/foundation/content/cut-records.ts'
 import { AppError } from '#shared/errors.ts'
 
 /** Paths are shorter. */
@@ -29,21 +30,11 @@ export async function* recordsOf(
   running.ended.catch(() => {})
   running.stdin.on('error', () => {})
   const fed = feed(running.stdin, input)
-  let rest = Buffer.alloc(0)
+  const tooLong = () => serverToolFailed(command[0] ?? '', { code: null, stderr: 'its output is no list of files' })
   let count = 0
-  for await (const chunk of running.stdout as AsyncIterable<Buffer>) {
-    const bytes = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk
-    let from = 0
-    for (let end = bytes.indexOf(0, from); end >= 0; end = bytes.indexOf(0, from)) {
-      count += 1
-      yield bytes.toString('utf8', from, end)
-      from = end + 1
-    }
-    rest = Buffer.from(bytes.subarray(from))
-    if (rest.length > MOST_RECORD_BYTES) {
-      running.stdout.destroy()
-      throw serverToolFailed(command[0] ?? '', { code: null, stderr: 'its output is no list of files' })
-    }
+  for await (const record of cutRecords(running.stdout, { end: 0, most: MOST_RECORD_BYTES, tooLong })) {
+    count += 1
+    yield record
   }
   const result = await running.ended
   await fed
