@@ -86,11 +86,18 @@ export function createRateLimit(read: () => Promise<number | null>): RateLimit {
 /** The same bytes, no faster than the limit lets them. @throws what the signal was aborted with */
 export async function* limited(chunks: AsyncIterable<Buffer>, limit: RateLimit, signal: AbortSignal): AsyncGenerator<Buffer> {
   for await (const chunk of chunks) {
-    for (let at = 0; at < chunk.length; ) {
-      const piece = chunk.subarray(at, at + limit.pieceBytes())
+    for (const piece of piecesOf(chunk, limit)) {
       await limit.take(piece.length, signal)
       yield piece
-      at += piece.length
     }
+  }
+}
+
+/** A chunk in pieces that may be taken at once, by the limit as it is when each is asked for. */
+export function* piecesOf(chunk: Buffer, limit: RateLimit): Generator<Buffer> {
+  for (let at = 0; at < chunk.length; ) {
+    const piece = chunk.subarray(at, at + limit.pieceBytes())
+    yield piece
+    at += piece.length
   }
 }

@@ -3,7 +3,7 @@ import { PassThrough, Readable } from 'node:stream'
 import { AppError, toAppError } from '#shared/errors.ts'
 import type { PartKind } from '#shared/model/backup.ts'
 import { giveBack } from '../lent-memory.ts'
-import type { RateLimit } from '../rate-limit.ts'
+import { piecesOf, type RateLimit } from '../rate-limit.ts'
 import { type Patience, Tries } from './repeating.ts'
 import type { SourcePart } from './source-parts.ts'
 import { type StallWatch, watchStalls } from './stall-watch.ts'
@@ -192,7 +192,7 @@ class PartTransfer {
       while (at < size) {
         try {
           for await (const chunk of this.#read(at, signal, watch)) {
-            for (const piece of cut(chunk, limit.pieceBytes())) {
+            for (const piece of piecesOf(chunk, limit)) {
               watch.now('nothing')
               await limit.take(piece.length, signal)
               await this.#see(piece, at)
@@ -287,11 +287,6 @@ class ContentTap {
   close(): void {
     this.#bytes.destroy()
   }
-}
-
-function* cut(chunk: Buffer, size: number): Generator<Buffer> {
-  if (chunk.length <= size) yield chunk
-  else for (let at = 0; at < chunk.length; at += size) yield chunk.subarray(at, at + size)
 }
 
 function changed(file: string, { place }: Repository): AppError {
