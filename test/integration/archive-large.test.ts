@@ -11,6 +11,7 @@ import { surveyMedia } from '#engine/features/restore/media/survey-media.ts'
 import { workerFile } from '#engine/foundation/bundles.ts'
 import { createWorkers } from '#engine/foundation/workers.ts'
 import { temporaryFolder } from '#test/support/home.ts'
+import { watchTurns } from '#test/support/turns.ts'
 
 const run = promisify(execFile)
 const CHILD = join(import.meta.dirname, '..', 'support', 'pack-child.ts')
@@ -27,31 +28,21 @@ afterAll(() => workers.close())
 
 /** Runs something and says how far memory grew, how long nothing else had a turn, and how long it took. */
 async function watched<T>(what: string, work: () => Promise<T>): Promise<{ result: T; grown: number; block: number }> {
-  const before = process.memoryUsage.rss()
-  let highest = before
   const delay = monitorEventLoopDelay({ resolution: 2 })
-  // how much this thread computed between two turns of the timer: wall time alone would blame the neighbours
-  let longest = 0
-  let last = process.threadCpuUsage()
-  const sampler = setInterval(() => {
-    const used = process.threadCpuUsage(last)
-    last = process.threadCpuUsage()
-    longest = Math.max(longest, used.user / 1000)
-    highest = Math.max(highest, process.memoryUsage.rss())
-  }, 5)
+  const turns = watchTurns({ isUserAlone: true })
   const started = performance.now()
   delay.enable()
   try {
     const result = await work()
     const seconds = (performance.now() - started) / 1000
-    const grown = highest - before
+    const { longest, grown } = turns.stop()
     const block = Math.min(longest, delay.max / 1e6)
     console.log(
       `${what}: ${seconds.toFixed(1)} s, memory +${(grown / 1e6).toFixed(0)} MB, longest wait ${(delay.max / 1e6).toFixed(0)} ms, ${longest.toFixed(0)} ms of computing`,
     )
     return { result, grown, block }
   } finally {
-    clearInterval(sampler)
+    turns.stop()
     delay.disable()
   }
 }

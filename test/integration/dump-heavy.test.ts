@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { dumpSchema } from '#engine/features/backup/dump/index.ts'
+import { watchTurns } from '#test/support/turns.ts'
 import { makeBenchDatabase } from '../bench/dump-database.ts'
 import { dumpInChild } from '../bench/dump-in-child.ts'
 import { startPostgres15 } from '../support/postgres.ts'
@@ -36,17 +37,7 @@ test.skipIf(!isHeavy)(
 
       const started = performance.now()
       const { stream } = await dumpSchema({ connection: server.connection('heavy'), schema: 's' })
-      const before = process.memoryUsage().rss
-      let highest = before
-      // how much this process computed between two turns of the timer: wall time would blame the neighbours
-      let longest = 0
-      let last = process.cpuUsage()
-      const sampler = setInterval(() => {
-        const used = process.cpuUsage(last)
-        last = process.cpuUsage()
-        longest = Math.max(longest, (used.user + used.system) / 1000)
-        highest = Math.max(highest, process.memoryUsage.rss())
-      }, 5)
+      const turns = watchTurns({ usage: process.cpuUsage })
       let bytes = 0
       const nowhere = new Writable({
         write(chunk: Buffer, _encoding, done) {
@@ -55,14 +46,14 @@ test.skipIf(!isHeavy)(
         },
       })
       await pipeline(stream, nowhere)
-      clearInterval(sampler)
+      const { longest, grown } = turns.stop()
       const seconds = (performance.now() - started) / 1000
       console.log(
-        `dump of ${Math.round(bytes / MB)} MB: ${seconds.toFixed(1)} s (pg_dump ${pgDumpSeconds.toFixed(1)} s), memory +${Math.round((highest - before) / MB)} MB, ` +
+        `dump of ${Math.round(bytes / MB)} MB: ${seconds.toFixed(1)} s (pg_dump ${pgDumpSeconds.toFixed(1)} s), memory +${Math.round(grown / MB)} MB, ` +
           `longest block ${longest.toFixed(0)} ms of computing`,
       )
       expect(bytes).toBeGreaterThan(300 * MB)
-      expect(highest - before).toBeLessThan(100 * MB)
+      expect(grown).toBeLessThan(100 * MB)
       expect(longest).toBeLessThan(50)
     } finally {
       await server.stop()

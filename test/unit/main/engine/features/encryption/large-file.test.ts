@@ -9,6 +9,7 @@ import { workerFile } from '#engine/foundation/bundles.ts'
 import { createWorkers } from '#engine/foundation/workers.ts'
 import { formatBytes } from '#shared/format.ts'
 import { temporaryFolder } from '#test/support/home.ts'
+import { watchTurns } from '#test/support/turns.ts'
 import { createEncHeader } from '../../../../../../src/main/engine/features/encryption/header.ts'
 
 const SIZE = 300_000_000
@@ -28,25 +29,15 @@ test.runIf(isHeavy)('300 MB: memory stays flat, the event loop free', { timeout:
   await pipeline(Readable.from(content()), createWriteStream(path))
 
   const workers = createWorkers({ file: workerFile(), size: 2 })
-  // the loop's own processor time between two pulses: other programs on the machine do not count
-  let busiest = 0
-  let last = process.threadCpuUsage()
-  let peak = 0
-  const before = process.memoryUsage.rss()
-  const pulse = setInterval(() => {
-    const used = process.threadCpuUsage(last)
-    last = process.threadCpuUsage()
-    busiest = Math.max(busiest, (used.user + used.system) / 1000)
-    peak = Math.max(peak, process.memoryUsage.rss())
-  }, 5)
+  const turns = watchTurns()
   const { size, seconds } = await decryptFile({ path, passwords: ['pw'], workers })
-  clearInterval(pulse)
+  const { longest, grown } = turns.stop()
   await workers.close()
   console.log(
     `decrypted ${formatBytes(size)} in ${seconds.toFixed(1)} s (${formatBytes(size / seconds)}/s), ` +
-      `memory +${formatBytes(peak - before)}, the event loop was busy for ${busiest.toFixed(0)} ms at most`,
+      `memory +${formatBytes(grown)}, the event loop was busy for ${longest.toFixed(0)} ms at most`,
   )
   expect(size).toBe(SIZE)
-  expect(peak - before).toBeLessThan(150_000_000)
-  expect(busiest).toBeLessThan(50)
+  expect(grown).toBeLessThan(150_000_000)
+  expect(longest).toBeLessThan(50)
 })

@@ -3,6 +3,7 @@ import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { GzipProblem, gunzip } from '#engine/foundation/content/gunzip.ts'
+import { watchTurns } from '#test/support/turns.ts'
 
 const GOOD = gzipSync('a dump, a dump, a dump')
 
@@ -110,14 +111,7 @@ describe('gunzip', () => {
 
   it('unpacks a thousandfold in bounded memory, without holding anything up', async () => {
     const bomb = gzipSync(Buffer.alloc(300_000_000), { level: 1 })
-    // what this thread computes between two turns of its timer: the clock would blame busy neighbours
-    let longest = 0
-    let last = process.threadCpuUsage()
-    const sampler = setInterval(() => {
-      const used = process.threadCpuUsage(last)
-      last = process.threadCpuUsage()
-      longest = Math.max(longest, (used.user + used.system) / 1000)
-    }, 2)
+    const turns = watchTurns({ everyMs: 2 })
     const before = process.memoryUsage().rss
     let most = 0
     let bytes = 0
@@ -125,7 +119,7 @@ describe('gunzip', () => {
       bytes += piece.length
       most = Math.max(most, process.memoryUsage().rss - before)
     }
-    clearInterval(sampler)
+    const { longest } = turns.stop()
     expect(bytes).toBe(300_000_000)
     expect(most).toBeLessThan(100e6)
     expect(longest).toBeLessThan(50)

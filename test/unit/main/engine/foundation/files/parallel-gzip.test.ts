@@ -16,6 +16,7 @@ import { HashMeter } from '#engine/features/backup/part-writer.ts'
 import { CLOSING_BYTES, MEMBER_BYTES, ParallelGzip, plainSizeByTail } from '#engine/foundation/files/parallel-gzip.ts'
 import { temporaryFolder } from '#test/support/home.ts'
 import { allowed } from '#test/support/patience.ts'
+import { watchTurns } from '#test/support/turns.ts'
 
 const run = promisify(execFile)
 
@@ -172,20 +173,13 @@ describe('ParallelGzip', () => {
       })(),
     )
     const delay = monitorEventLoopDelay({ resolution: 5 })
-    // the clock would blame busy neighbours, so what counts is what this thread computed between two turns of its timer
-    let longest = 0
     const everything = process.cpuUsage()
     const start = process.threadCpuUsage()
-    let last = start
-    const sampler = setInterval(() => {
-      const used = process.threadCpuUsage(last)
-      last = process.threadCpuUsage()
-      longest = Math.max(longest, (used.user + used.system) / 1000)
-    }, 2)
+    const turns = watchTurns({ everyMs: 2 })
     delay.enable()
     await pipeline(source, new ParallelGzip(7), new HashMeter(), createWriteStream(join(folder, 'a.gz')))
     delay.disable()
-    clearInterval(sampler)
+    const { longest } = turns.stop()
     const own = process.threadCpuUsage(start)
     const all = process.cpuUsage(everything)
     const share = (own.user + own.system) / (all.user + all.system)
