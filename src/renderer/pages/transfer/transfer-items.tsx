@@ -15,11 +15,22 @@ const ACTION: Record<TransferItem['action'], { word: string; tone: BadgeTone }> 
   refused: { word: 'Left alone', tone: 'warn' },
 }
 
+function wordOf({ action, marks, displaces, mends }: TransferItem): string {
+  if (marks) return 'Note'
+  if (displaces) return 'Replace'
+  return mends && action === 'copy' ? 'Mend' : ACTION[action].word
+}
+
+/** Nothing is done about it. */
+function isSettled({ action, marks }: TransferItem): boolean {
+  return action === 'same' && !marks
+}
+
 /** The backups of a plan, newest first, each with what happens to it and why; those that are there already are folded. */
 export function TransferItems({ items }: { items: readonly TransferItem[] }) {
   const [all, setAll] = useState(false)
-  const same = items.filter(({ action, marks }) => action === 'same' && !marks)
-  const others = items.filter((item) => !same.includes(item))
+  const same = items.filter(isSettled)
+  const others = items.filter((item) => !isSettled(item))
   const folds = same.length > 0 && others.length > 0 && !all
   const shown = folds ? others : items
   if (items.length === 0) return null
@@ -45,15 +56,7 @@ export function TransferItems({ items }: { items: readonly TransferItem[] }) {
                 <div className={classes.second}>{formatMoment(item.timestamp)} UTC</div>
               </td>
               <td>
-                <Badge tone={ACTION[item.action].tone}>
-                  {item.marks
-                    ? 'Note'
-                    : item.displaces
-                      ? 'Replace'
-                      : item.mends && item.action === 'copy'
-                        ? 'Mend'
-                        : ACTION[item.action].word}
-                </Badge>
+                <Badge tone={ACTION[item.action].tone}>{wordOf(item)}</Badge>
               </td>
               <td className={classes.why} data-selectable>
                 {item.reason}

@@ -14,8 +14,11 @@ export const NO_OWNER_NAMES: OwnerNames = { user: () => '', group: () => '' }
  * can't be read is told: the archive then has the numbers alone, which restores as well.
  */
 export async function readOwnerNames(onProblem: (problem: ArchiveProblem) => void, folder = '/etc'): Promise<OwnerNames> {
-  const [users, groups] = await Promise.all(['passwd', 'group'].map((file) => readNumberedNames(`${folder}/${file}`, onProblem)))
-  return { user: (uid) => users?.get(uid) ?? '', group: (gid) => groups?.get(gid) ?? '' }
+  const [users, groups] = await Promise.all([
+    readNumberedNames(`${folder}/passwd`, onProblem),
+    readNumberedNames(`${folder}/group`, onProblem),
+  ])
+  return { user: (uid) => users.get(uid) ?? '', group: (gid) => groups.get(gid) ?? '' }
 }
 
 async function readNumberedNames(file: string, onProblem: (problem: ArchiveProblem) => void): Promise<Map<number, string>> {

@@ -28,14 +28,15 @@ export function confirmationOf(plan: TransferPlan): Confirmation | null {
   const { site, from, to, toPlace, deletions } = plan
   const copied = toCopy(plan)
   const many = formatPlural(copied.length, 'backup')
-  const marked = formatPlural(toMark(plan).length, 'backup')
+  const marks = toMark(plan).length
+  const marked = formatPlural(marks, 'backup')
   const isNote = copied.length === 0 && deletions.length === 0
   const action = isNote ? 'Note' : deletions.length === 0 ? 'Copy' : copied.length === 0 ? 'Delete' : 'Copy and delete'
   return {
     id: plan.id,
     title: deletions.length === 0 ? 'Confirm transfer' : 'Confirm transfer and deletion',
     question: isNote
-      ? `Note in the index of ${PLACE_WORDS[from]} that ${marked} of ${site} ${toMark(plan).length === 1 ? 'is' : 'are'} in the filestore?`
+      ? `Note in the index of ${PLACE_WORDS[from]} that ${marked} of ${site} ${marks === 1 ? 'is' : 'are'} in the filestore?`
       : copied.length === 0
         ? `Delete ${formatPlural(deletions.length, 'backup')} of ${site} from ${PLACE_WORDS[to]}?`
         : `Copy ${many} of ${site} from ${PLACE_WORDS[from]} to ${PLACE_WORDS[to]}${deletions.length === 0 ? '' : `, and delete ${deletions.length} there`}?`,
@@ -43,7 +44,7 @@ export function confirmationOf(plan: TransferPlan): Confirmation | null {
     facts: [
       { label: 'Replaced', text: replaced(copied) },
       { label: 'Written', text: copied.length === 0 ? 'nothing' : `${many}, ${formatBytes(plan.bytes)}, in ${toPlace}` },
-      ...(toMark(plan).length === 0
+      ...(marks === 0
         ? []
         : [{ label: 'Noted', text: `in the index of ${PLACE_WORDS[from]}: the filestore has ${marked} already` }]),
       { label: 'Deleted', text: deleted(plan) },

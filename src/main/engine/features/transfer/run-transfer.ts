@@ -177,11 +177,10 @@ class TransferRun {
     }
     try {
       const entry = await this.#assertAsPlanned(item, sides)
-      if (entry) await markUploaded(sides.from, item.name, entry, this.#job.signal)
+      if (entry) await this.#mark(sides.from, item.name, entry)
       const text = `The index of ${sides.from.place} says now that the filestore has it`
       this.#end(item, 'same', `${text}.`, 0)
       this.#job.item(item.name, { state: 'done', detail: text })
-      this.#context.emit({ type: 'backups-changed', site: this.#site.name })
     } catch (error) {
       this.#failed(item, error, 0)
     }
@@ -233,11 +232,15 @@ class TransferRun {
   async #markSource(from: Repository, name: string, entry: IndexEntry, onNote: (text: string) => void): Promise<void> {
     if (entry.is_filestore_uploaded === true) return
     try {
-      await markUploaded(from, name, entry, this.#job.signal)
-      this.#context.emit({ type: 'backups-changed', site: this.#site.name })
+      await this.#mark(from, name, entry)
     } catch (error) {
       onNote(`The index of ${from.place} does not say that ${name} is in the filestore now: ${toAppError(error).message}`)
     }
+  }
+
+  async #mark(from: Repository, name: string, entry: IndexEntry): Promise<void> {
+    await markUploaded(from, name, entry, this.#job.signal)
+    this.#context.emit({ type: 'backups-changed', site: this.#site.name })
   }
 
   async #deleteAll({ from, to }: Sides): Promise<void> {

@@ -32,7 +32,7 @@ export class PlainGets {
       const wire = idle ?? new PlainWire(request, this.#options)
       try {
         const answer = await wire.ask(text, taker, signal)
-        if (answer === null) this.#isOff = wire.isPart !== false
+        if (answer === null) this.#isOff ||= wire.isPart !== false
         else if (wire.isOpen) this.#keep(key, wire)
         return answer
       } catch (error) {

@@ -15,14 +15,12 @@ export interface AnswerHead {
   headers: Record<string, string>
 }
 
-/** The text of a request; null: it has something that is not written here. */
-export function requestText({ hostname, port, path, query = {}, headers }: SignedGet): string | null {
+/** The text of a request, whose signed headers name the host; null: it has something that is not written here. */
+export function requestText({ path, query = {}, headers }: SignedGet): string | null {
   const pairs = Object.entries(query)
   if (pairs.some(([, value]) => typeof value !== 'string')) return null
   const search = pairs.map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(String(value))}`).join('&')
   const lines = [`GET ${path}${search === '' ? '' : `?${search}`} HTTP/1.1`]
-  if (!Object.keys(headers).some((name) => name.toLowerCase() === 'host'))
-    lines.push(`host: ${hostname}${port ? `:${port}` : ''}`)
   for (const [name, value] of Object.entries(headers)) lines.push(`${name}: ${value}`)
   // a line end in a value would be the beginning of another header
   if (lines.some((line) => /[^\x20-\x7e]/.test(line))) return null

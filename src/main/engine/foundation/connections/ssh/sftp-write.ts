@@ -4,7 +4,7 @@ import { collectPassed } from '../../collect-passed.ts'
 import { orAborted } from '../../or-aborted.ts'
 import { ALONE_BYTES, IN_FLIGHT_BYTES, type Lane, type Lanes, openLanes, type SessionOf } from './sftp-lanes.ts'
 import { diskFull, isVague, makeNew, type SftpSession } from './sftp-session.ts'
-import type { RemoteFiles } from './types.ts'
+import type { RemoteWriteOptions } from './types.ts'
 
 /**
  * How much of a file's beginning is sure after a write that was cut off: several channels do not write in order, so that
@@ -14,14 +14,12 @@ export function sureBytes(size: number): number {
   return size <= ALONE_BYTES ? size : Math.max(ALONE_BYTES, size - IN_FLIGHT_BYTES)
 }
 
-type WriteOptions = NonNullable<Parameters<RemoteFiles['write']>[2]>
-
 /** Writes a stream into a file; many requests in flight. Resolves with the file's size, after it was synced. */
 export async function writeRemoteFile(
   sessionOf: SessionOf,
   path: string,
   body: Readable,
-  options: WriteOptions,
+  options: RemoteWriteOptions,
 ): Promise<number> {
   const { offset = 0, signal, onTaken } = options
   let lanes: Lanes | null = null

@@ -46,6 +46,16 @@ export interface RemoteFacts {
   gid: number
 }
 
+export interface RemoteWriteOptions {
+  offset?: number
+  /** Fails with `exists` when there is such a file. */
+  exclusive?: boolean
+  mode?: number
+  signal?: AbortSignal
+  /** Called when the server has all bytes, right before it syncs them, with the end of what was written. */
+  onTaken?: (end: number) => void
+}
+
 /**
  * Files of the server. Errors are AppErrors: `not-found`, `exists`, `permission-denied`, `disk-full`, `connection-lost`,
  * `remote-file-error`.
@@ -59,14 +69,8 @@ export interface RemoteFiles {
   /**
    * Writes a stream from `offset` on (default 0, which creates or cuts the file), many requests in flight; synced where the
    * server can. Resolves with the file's size.
-   * @param options.exclusive fails with `exists` when there is such a file
-   * @param options.onTaken called when the server has all bytes, right before it syncs them, with the end of what was written
    */
-  write(
-    path: string,
-    body: Readable,
-    options?: { offset?: number; exclusive?: boolean; mode?: number; signal?: AbortSignal; onTaken?: (end: number) => void },
-  ): Promise<number>
+  write(path: string, body: Readable, options?: RemoteWriteOptions): Promise<number>
   /** In place of what is there, in one step where the server can (posix-rename). */
   rename(from: string, to: string): Promise<void>
   /** A second name for a file; fails with `exists`. `unsupported`: the server can't. */
